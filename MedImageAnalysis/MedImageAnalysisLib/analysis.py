@@ -95,7 +95,7 @@ class ImageInfo:
 
     @property
     def length_unit(self) -> str:
-        """"mm" if the spacing is known, else "px"."""
+        """ "mm" if the spacing is known, else "px"."""
         return "mm" if self.spacing_source else "px"
 
 

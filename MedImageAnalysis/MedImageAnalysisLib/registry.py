@@ -1,7 +1,7 @@
 """Named collections of steps, methods and models that fill themselves from the files of one package.
 
-To add an entry, add one file to the stage's package: nothing else lists it. The files are imported at the first look-up,
-not when the package is imported, so that Slicer pays nothing for what is not used.
+To add an entry, add one file to the stage's package: nothing else lists it. The files are imported at the first
+look-up, not when the package is imported, so that Slicer pays nothing for what is not used.
 """
 
 from __future__ import annotations

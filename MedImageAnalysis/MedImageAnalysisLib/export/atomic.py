@@ -1,0 +1,52 @@
+"""Write aside, then rename: a reader never sees a half-written file, and a failed write leaves the old one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import ExportError
+
+__all__ = ["replacing", "write_text"]
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary path beside `path`, with the same suffixes; rename it to `path` when the block succeeds.
+
+    Raises
+    ------
+    ExportError
+        If the folder is missing or not writable, or the disk is full.
+    """
+    target = Path(path)
+    folder: str | None = None
+    try:
+        # A folder of its own keeps the file's name as it is: some writers choose the format, or refer to
+        # companion files, by the name.
+        folder = tempfile.mkdtemp(prefix=".writing-", dir=target.parent)
+        temporary = Path(folder) / target.name
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, target)
+    except OSError as problem:
+        raise ExportError(f"{target.name} could not be written: {problem.strerror or problem}.") from problem
+    finally:
+        if folder:
+            _remove(Path(folder))
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write `text` as UTF-8 with Unix line ends, all or nothing."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _remove(folder: Path) -> None:
+    for left in folder.iterdir():
+        left.unlink()
+    folder.rmdir()
