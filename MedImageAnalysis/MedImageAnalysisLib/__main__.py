@@ -1,0 +1,23 @@
+"""`python -m MedImageAnalysisLib` and the console command `medimage`."""
+
+from __future__ import annotations
+
+import sys
+
+from .errors import MissingPackageError
+
+
+def main() -> int:
+    """Run the command line; return its exit code."""
+    try:
+        import typer  # noqa: F401  only to find out early whether it is there
+    except ImportError:
+        print(MissingPackageError.of("typer", "cli", "The command line"), file=sys.stderr)
+        return 1
+    from .cli import run
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

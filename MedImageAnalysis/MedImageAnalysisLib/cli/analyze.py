@@ -1,0 +1,144 @@
+"""`medimage analyze` and `medimage repeat`: one image through all four stages, results into one folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..analysis import Analysis, MedicalImage, Segmentation
+from ..progress import Progress
+from .bar import progress_bar
+from .options import AsJson
+
+__all__ = ["add_to"]
+
+Input = Annotated[
+    Path, typer.Argument(metavar="INPUT", help="A DICOM file or series folder, NIfTI, NRRD, MetaImage, PNG, JPEG.")
+]
+Record = Annotated[Path, typer.Argument(help="The analysis.json of an earlier run.")]
+PresetName = Annotated[str, typer.Option("--preset", "-p", help="Name of a preset (see 'medimage presets') or a file.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; made if it is missing.")]
+SegmentationFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--segmentation", help="An existing segmentation (.seg.nrrd, labelmap, DICOM SEG) that replaces stage 2."
+    ),
+]
+Scene = Annotated[bool, typer.Option("--scene", help="Also write a 3D Slicer scene (.mrb).")]
+Picture = Annotated[bool, typer.Option(help="Draw original, result and probabilities as a PNG.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(analyze)
+    app.command()(repeat)
+
+
+def analyze(
+    image_path: Input,
+    preset: PresetName,
+    output: Output,
+    segmentation: SegmentationFile = None,
+    scene: Scene = False,
+    picture: Picture = True,
+    as_json: AsJson = False,
+) -> None:
+    """Analyze one image: preprocess, segment, extract features, recognize."""
+    from ..image import read_image
+    from ..pipeline import run
+    from ..preset import load_preset
+
+    chosen = load_preset(preset)
+    with progress_bar(quiet=as_json) as progress:
+        image = read_image(image_path, color=chosen.color, progress=progress.part(0.0, 0.1, "Read the image"))
+        given = _read_segmentation(segmentation, image)
+        analysis = run(image, chosen, segmentation=given, progress=progress.part(0.1, 0.85))
+        written = _write(analysis, output, scene, picture, progress.part(0.85, 1.0, "Write the results"))
+    _tell(analysis, written, as_json)
+
+
+def repeat(
+    record: Record,
+    image_path: Input,
+    output: Output,
+    segmentation: SegmentationFile = None,
+    scene: Scene = False,
+    picture: Picture = True,
+    as_json: AsJson = False,
+) -> None:
+    """Repeat an earlier analysis from its record; the results are equal bit for bit."""
+    from ..export.record import read_record
+    from ..image import read_image
+    from ..pipeline import repeat as repeat_record
+
+    provenance = read_record(record)
+    color = provenance.preset.get("color", "refuse")
+    with progress_bar(quiet=as_json) as progress:
+        image = read_image(image_path, color=color, progress=progress.part(0.0, 0.1, "Read the image"))
+        given = _read_segmentation(segmentation, image)
+        analysis = repeat_record(provenance, image, segmentation=given, progress=progress.part(0.1, 0.85))
+        written = _write(analysis, output, scene, picture, progress.part(0.85, 1.0, "Write the results"))
+    _tell(analysis, written, as_json)
+
+
+def _read_segmentation(path: Path | None, image: MedicalImage) -> Segmentation | None:
+    if path is None:
+        return None
+    from ..segmentation_file import read_segmentation
+
+    return read_segmentation(path, image.pixels)
+
+
+def _write(analysis: Analysis, folder: Path, scene: bool, picture: bool, progress: Progress) -> tuple[Path, ...]:
+    from ..export.results import write_results
+
+    written = write_results(analysis, folder, picture=picture, progress=progress.part(0.0, 0.5))
+    if scene:
+        from ..mrml.scene_file import write_scene
+
+        written += (write_scene(analysis, folder / "scene.mrb", progress.part(0.5, 1.0)),)
+    return written
+
+
+def _tell(analysis: Analysis, written: tuple[Path, ...], as_json: bool) -> None:
+    from ..export.record import analysis_to_json
+
+    if as_json:
+        files = [str(path) for path in written]
+        print(json.dumps(analysis_to_json(analysis) | {"files": files}, indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    print_analysis(analysis)
+    print("\nResults:")
+    for path in written:
+        print(f"  {path}")
+
+
+def print_analysis(analysis: Analysis) -> None:
+    """Print measurements, the table of probabilities and warnings for people."""
+    from ..report.words import NOTICE, measurement_words, recognition_words
+    from .listings import print_table
+
+    for measurement in analysis.measurements:
+        print(measurement_words(measurement))
+    for recognition in analysis.recognitions:
+        if recognition.assessed:
+            rows = [
+                (
+                    row.category,
+                    row.code.value if row.code else "",
+                    f"{row.probability:.3f}",
+                    f"{row.lower:.3f}",
+                    f"{row.upper:.3f}",
+                    "yes" if row.in_prediction_set else "no",
+                )
+                for row in recognition.categories
+            ]
+            header = ("category", "code", "probability", "lower", "upper", "in prediction set")
+            print_table(recognition.title, header, rows)
+        print(recognition_words(recognition))
+    for warning in analysis.provenance.warnings:
+        print(f"Note: {warning}")
+    print(NOTICE)

@@ -1,0 +1,1 @@
+"""Pictures and plots of an analysis, for people who look rather than read."""

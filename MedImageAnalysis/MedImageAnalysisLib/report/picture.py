@@ -1,0 +1,159 @@
+"""One picture that tells an analysis: original, processed, segmentation and probabilities side by side."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..analysis import Analysis, Line
+from ..errors import MissingPackageError
+from ..export.atomic import replacing
+from .words import NOTICE, measurement_words, recognition_words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["write_picture"]
+
+# Longest side of what is drawn: more pixels cost time and show nothing more at this size.
+_PANEL_PIXELS = 900
+_ACCENT = "#1b6ca8"
+_FAINT = "#b9cfe0"
+
+
+@dataclass(frozen=True)
+class _View:
+    """One slice of an image, seen as radiologists see it (patient's right on the left side of the picture)."""
+
+    pixels: np.ndarray
+    extent: tuple[float, float, float, float]
+
+
+def write_picture(analysis: Analysis, path: str | os.PathLike) -> None:
+    """Draw the analysis as a PNG.
+
+    Volumes are shown by the axial slice that holds most segmented voxels.
+
+    Raises
+    ------
+    MissingPackageError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as missing:
+        raise MissingPackageError.of("matplotlib", "report", "Drawing a picture") from missing
+
+    figure = Figure(figsize=(17, 5.6), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, 4, gridspec_kw={"width_ratios": [1, 1, 1, 1.25]})
+    original = analysis.image.pixels
+    index = _slice_index(analysis)
+    background = _view(original, index)
+    _draw_image(axes[0], background, "Original")
+    _draw_image(axes[1], _view(analysis.processed, _same_place(analysis, index)), "Processed")
+    _draw_image(axes[2], background, "Segmentation")
+    _draw_segments(axes[2], analysis, index)
+    for measurement in analysis.measurements:
+        _draw_lines(axes[2], measurement.lines)
+    _draw_recognitions(axes[3], analysis)
+    preset = analysis.provenance.preset
+    figure.suptitle(f"{preset.get('title', '')}   ·   {NOTICE}", fontsize=10, color="#555555")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100)
+
+
+def _slice_index(analysis: Analysis) -> int | None:
+    """Return the axial slice with most segmented voxels, or None for a 2D image."""
+    if analysis.image.pixels.GetDimension() == 2:
+        return None
+    counts = sum(
+        np.count_nonzero(sitk.GetArrayViewFromImage(_axial(layer)), axis=(1, 2))
+        for layer in analysis.segmentation.layers
+    )
+    return int(np.argmax(counts)) if np.any(counts) else len(counts) // 2
+
+
+def _same_place(analysis: Analysis, index: int | None) -> int | None:
+    """Return the slice of the processed image that lies where slice `index` of the original lies."""
+    if index is None:
+        return None
+    original, processed = _axial(analysis.image.pixels), _axial(analysis.processed)
+    center = [size / 2 for size in original.GetSize()[:2]]
+    point = original.TransformContinuousIndexToPhysicalPoint([*center, float(index)])
+    place = processed.TransformPhysicalPointToContinuousIndex(point)[2]
+    return int(np.clip(round(place), 0, processed.GetDepth() - 1))
+
+
+def _axial(image: sitk.Image) -> sitk.Image:
+    return sitk.DICOMOrient(image, "LPS")
+
+
+def _view(image: sitk.Image, index: int | None) -> _View:
+    plane = image if index is None else _axial(image)[:, :, index]
+    stride = max(1, -(-max(plane.GetSize()) // _PANEL_PIXELS))
+    pixels = sitk.GetArrayFromImage(plane)[::stride, ::stride]
+    left, top = plane.TransformContinuousIndexToPhysicalPoint((-0.5, -0.5))
+    width, height = np.multiply(plane.GetSize(), plane.GetSpacing())
+    return _View(pixels, (left, left + width, top + height, top))
+
+
+def _draw_image(axes: Axes, view: _View, title: str) -> None:
+    low, high = np.percentile(view.pixels, (0.5, 99.5))
+    axes.imshow(view.pixels, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), extent=view.extent)
+    axes.set_title(title, fontsize=12)
+    axes.set_axis_off()
+
+
+def _draw_segments(axes: Axes, analysis: Analysis, index: int | None) -> None:
+    from matplotlib.patches import Patch
+
+    segmentation = analysis.segmentation
+    views = [_view(layer, index) for layer in segmentation.layers]
+    colors = np.zeros((*views[0].pixels.shape, 4))
+    for segment in segmentation.segments:
+        colors[views[segment.layer].pixels == segment.label] = (*segment.color, 0.45)
+    axes.imshow(colors, extent=views[0].extent, interpolation="nearest")
+    named = [segment for segment in segmentation.segments if segment.key][:8]
+    handles = [Patch(color=segment.color, label=segment.name) for segment in named]
+    if handles:
+        axes.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.7)
+
+
+def _draw_lines(axes: Axes, lines: tuple[Line, ...]) -> None:
+    for line in lines:
+        (x0, y0), (x1, y1) = line.start[:2], line.end[:2]
+        axes.plot((x0, x1), (y0, y1), color="#ffd23f", linewidth=1.8)
+        axes.annotate(line.name, ((x0 + x1) / 2, y0), color="#ffd23f", fontsize=7, ha="center", va="bottom")
+
+
+def _draw_recognitions(axes: Axes, analysis: Analysis) -> None:
+    axes.set_title("Probabilities", fontsize=12)
+    rows = [(r, c) for r in analysis.recognitions if r.assessed for c in r.categories]
+    for position, (_, category) in enumerate(rows):
+        color = _ACCENT if category.in_prediction_set else _FAINT
+        axes.barh(position, category.probability, color=color, height=0.6)
+        axes.plot((category.lower, category.upper), (position, position), color="#222222", linewidth=1.4)
+        label = f"{category.category}  {100 * category.probability:.0f} %"
+        axes.text(0.01, position - 0.36, label, fontsize=9, va="bottom")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(max(len(rows), 1) - 0.4, -0.75)
+    axes.set_yticks([])
+    axes.set_xlabel("probability (line: uncertainty; dark bar: in the prediction set)", fontsize=8)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.text(0, -0.16, _words(analysis), fontsize=8, va="top", transform=axes.transAxes, linespacing=1.4)
+
+
+def _words(analysis: Analysis) -> str:
+    """Say measurements, and what was not assessed and why, in a few lines."""
+    import textwrap
+
+    lines = [measurement_words(measurement) for measurement in analysis.measurements[:5]]
+    lines += [recognition_words(recognition) for recognition in analysis.recognitions]
+    return "\n".join(part for line in lines for part in textwrap.wrap(line, 72))
