@@ -60,7 +60,7 @@ def clean(_: list[str]) -> int:
 
 def set_up(task: str) -> None:
     """Make .venv and install this package with the extras that `task` needs, unless that is already done."""
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036  this file runs before pip has checked
         sys.exit(f"Python 3.10 or newer is needed, but this is {sys.version.split()[0]}.")
     if not PYTHON.exists():
         make_environment()
