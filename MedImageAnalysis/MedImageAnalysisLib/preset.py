@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -25,7 +25,7 @@ from .segmentation import METHODS, SegmentationMethod
 if TYPE_CHECKING:
     from .features import FeatureSettings
 
-__all__ = ["USER_PRESETS_VARIABLE", "Preset", "available_presets", "check_suits", "load_preset"]
+__all__ = ["USER_PRESETS_VARIABLE", "Preset", "available_presets", "check_suits", "load_preset", "suits_modality"]
 
 FORMAT = 1
 MAXIMUM_FILE_BYTES = 1_000_000
@@ -161,7 +161,7 @@ def check_suits(preset: Preset, image: MedicalImage) -> tuple[str, ...]:
     modality = image.info.modality
     if preset.modalities and not modality:
         warnings.append(f"The image does not say its modality: taken for {' or '.join(preset.modalities)}.")
-    elif preset.modalities and not _is_one_of(modality, preset.modalities):
+    elif not suits_modality(preset, modality):
         raise UnsuitablePresetError(
             f"The preset '{preset.name}' is for {', '.join(preset.modalities)}, but this image is {modality}. "
             "Choose another preset."
@@ -172,8 +172,10 @@ def check_suits(preset: Preset, image: MedicalImage) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _is_one_of(modality: str, modalities: Sequence[str]) -> bool:
-    return modality in modalities or (modality in _RADIOGRAPHY and not _RADIOGRAPHY.isdisjoint(modalities))
+def suits_modality(preset: Preset, modality: str) -> bool:
+    """Tell whether the preset is meant for that DICOM modality; one name of plain radiography stands for all."""
+    meant = preset.modalities
+    return not meant or modality in meant or (modality in _RADIOGRAPHY and not _RADIOGRAPHY.isdisjoint(meant))
 
 
 def _preset_files() -> dict[str, Path]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..analysis import Analysis, MedicalImage, Segmentation
+from ..choice import AUTO, choose_preset
+from ..preset import Preset
 from ..progress import Progress
 from .bar import progress_bar
 from .options import AsJson
@@ -19,7 +22,9 @@ Input = Annotated[
     Path, typer.Argument(metavar="INPUT", help="A DICOM file or series folder, NIfTI, NRRD, MetaImage, PNG, JPEG.")
 ]
 Record = Annotated[Path, typer.Argument(help="The analysis.json of an earlier run.")]
-PresetName = Annotated[str, typer.Option("--preset", "-p", help="Name of a preset (see 'medimage presets') or a file.")]
+PresetName = Annotated[
+    str, typer.Option("--preset", "-p", help="Name of a preset (see 'medimage presets'), a file, or 'auto'.")
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; made if it is missing.")]
 SegmentationFile = Annotated[
     Path | None,
@@ -51,9 +56,11 @@ def analyze(
     from ..pipeline import run
     from ..preset import load_preset
 
-    chosen = load_preset(preset)
+    chosen = None if preset == AUTO else load_preset(preset)
+    color = chosen.color if chosen else "refuse"
     with progress_bar(quiet=as_json) as progress:
-        image = read_image(image_path, color=chosen.color, progress=progress.part(0.0, 0.1, "Read the image"))
+        image = read_image(image_path, color=color, progress=progress.part(0.0, 0.1, "Read the image"))
+        chosen = chosen or _choose(image)
         given = _read_segmentation(segmentation, image)
         analysis = run(image, chosen, segmentation=given, progress=progress.part(0.1, 0.85))
         written = _write(analysis, output, scene, picture, progress.part(0.85, 1.0, "Write the results"))
@@ -82,6 +89,12 @@ def repeat(
         analysis = repeat_record(provenance, image, segmentation=given, progress=progress.part(0.1, 0.85))
         written = _write(analysis, output, scene, picture, progress.part(0.85, 1.0, "Write the results"))
     _tell(analysis, written, as_json)
+
+
+def _choose(image: MedicalImage) -> Preset:
+    proposal = choose_preset(image)
+    print(proposal.reason, file=sys.stderr)
+    return proposal.preset
 
 
 def _read_segmentation(path: Path | None, image: MedicalImage) -> Segmentation | None:
