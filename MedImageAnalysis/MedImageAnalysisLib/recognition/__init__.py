@@ -1,0 +1,17 @@
+"""Stage 4, recognition: models, what they are given, and the tables of probabilities they return."""
+
+from __future__ import annotations
+
+from .case import RecognitionCase
+from .model import USER_MODELS_VARIABLE, Model, available_models, load_model
+from .recognize import RESEARCH_NOTICE, recognize
+
+__all__ = [
+    "RESEARCH_NOTICE",
+    "USER_MODELS_VARIABLE",
+    "Model",
+    "RecognitionCase",
+    "available_models",
+    "load_model",
+    "recognize",
+]

@@ -1,0 +1,236 @@
+"""Models of the kind "linear": softmax over standardized features.
+
+With the features x of a case, standardized to z = (x - mean) / scale and projected to u = z A,
+
+    P(C = k | x) = exp((u w_k + b_k) / T) / sum_j exp((u w_j + b_j) / T),
+
+where T is the calibration temperature. A holds the principal axes of the training features (or is the identity), so
+that the weight of feature i for category k is (A w_k)_i. The same axes tell how unlike the training data a case is:
+its squared Mahalanobis distance under the probabilistic principal component model,
+
+    D^2 = sum_m u_m^2 / lambda_m + |z - u A'|^2 / r,
+
+with the variances lambda of the axes and the mean residual variance r per remaining dimension.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..analysis import CategoryProbability, Evidence
+from ..errors import InvalidModelError
+from .criterion import Assessment
+from .inputs import Input, Reading, read_input
+from .schema import Fields
+
+if TYPE_CHECKING:
+    from .case import RecognitionCase
+    from .model import Model
+
+__all__ = ["LinearSpec", "adjust_prior", "assess", "outlier_distance", "project", "softmax"]
+
+MAXIMUM_EVIDENCE = 20
+_ARRAYS = {
+    "mean",
+    "scale",
+    "axes",
+    "variances",
+    "residual_variance",
+    "weights",
+    "intercept",
+    "ensemble_weights",
+    "ensemble_intercept",
+}
+
+
+@dataclass(frozen=True)
+class LinearSpec:
+    """What a linear model reads, and the numbers fitted on held-out cases.
+
+    Parameters
+    ----------
+    inputs : tuple of Input
+        The features, in the order of the weights.
+    temperature : float
+        T of the softmax, fitted by maximum likelihood on held-out cases (Guo et al. 2017, arXiv:1706.04599).
+    set_thresholds : tuple of float
+        Category k is in the prediction set if its probability is at least set_thresholds[k]: class-conditional split
+        conformal prediction with the score 1 - p_k (Sadinle et al. 2019, doi:10.1080/01621459.2017.1395341), so that
+        the coverage holds within each category and does not depend on their prevalence.
+    outlier_threshold : float
+        Largest squared distance D^2 that is assessed.
+    priors : tuple of float
+        Shares of the categories in the training data, for :func:`adjust_prior`.
+    """
+
+    inputs: tuple[Input, ...]
+    temperature: float
+    set_thresholds: tuple[float, ...]
+    outlier_threshold: float
+    priors: tuple[float, ...]
+
+    @classmethod
+    def read(cls, fields: Fields, classes: int) -> LinearSpec:
+        """Read and check the object "linear" of a model.json."""
+        spec = cls(
+            inputs=fields.list("inputs", read_input, least=1, most=10_000),
+            temperature=fields.number("temperature", 1e-3, 1e3),
+            set_thresholds=fields.numbers("set_thresholds", classes, 0.0, 1.0),
+            outlier_threshold=fields.number("outlier_threshold", 0.0),
+            priors=fields.numbers("priors", classes, 1e-6, 1.0),
+        )
+        if abs(sum(spec.priors) - 1) > 1e-6:
+            raise fields.refusal("priors", "must add up to 1")
+        fields.done()
+        return spec
+
+    @property
+    def size(self) -> int:
+        """Number of features."""
+        return len(self.inputs)
+
+    def check_weights(self, arrays: Mapping[str, np.ndarray], classes: int, where: str) -> None:
+        """Raise InvalidModelError unless all arrays are there and their shapes fit one another."""
+        if set(arrays) != _ARRAYS:
+            raise InvalidModelError(f"{where}: the weights must be exactly {', '.join(sorted(_ARRAYS))}.")
+        axes = arrays["axes"].shape[-1] if arrays["axes"].ndim else 0
+        members = arrays["ensemble_intercept"].shape[0] if arrays["ensemble_intercept"].ndim else 0
+        expected = {
+            "mean": (self.size,),
+            "scale": (self.size,),
+            "axes": (self.size, axes),
+            "variances": (axes,),
+            "residual_variance": (),
+            "weights": (axes, classes),
+            "intercept": (classes,),
+            "ensemble_weights": (members, axes, classes),
+            "ensemble_intercept": (members, classes),
+        }
+        for name, shape in expected.items():
+            if arrays[name].shape != shape or 0 in shape:
+                raise InvalidModelError(f"{where}: '{name}' has the shape {arrays[name].shape}, expected {shape}.")
+        for name in ("scale", "variances", "residual_variance"):
+            if not (arrays[name] > 0).all():
+                raise InvalidModelError(f"{where}: '{name}' must be positive.")
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Return exp(scores) normalized to sum 1 over the last axis."""
+    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def project(arrays: Mapping[str, np.ndarray], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the standardized features z and their coordinates u on the model's axes."""
+    z = (x - arrays["mean"].astype(np.float64)) / arrays["scale"]
+    return z, z @ arrays["axes"].astype(np.float64)
+
+
+def outlier_distance(arrays: Mapping[str, np.ndarray], z: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Return the squared distance D^2 from the training data; see the module's formula."""
+    residual = z - u @ arrays["axes"].astype(np.float64).T
+    inside = (u * u / arrays["variances"]).sum(axis=-1)
+    return inside + (residual * residual).sum(axis=-1) / float(arrays["residual_variance"])
+
+
+def adjust_prior(probabilities: Sequence[float], training: Sequence[float], local: Sequence[float]) -> np.ndarray:
+    """Return the probabilities for other prevalences of the categories (Saerens et al. 2002).
+
+    P'(k | x) is proportional to P(k | x) local_k / training_k: valid if the images of each category look the same in
+    both places. doi:10.1162/089976602753284446
+
+    Raises
+    ------
+    ValueError
+        If the three do not have the same length, or a prevalence is negative, or all of `local` are 0.
+    """
+    p, old, new = (np.asarray(values, dtype=np.float64) for values in (probabilities, training, local))
+    if not p.shape == old.shape == new.shape or (new < 0).any() or (old <= 0).any() or new.sum() <= 0:
+        raise ValueError("Prevalences must be given for each category, none negative, not all zero.")
+    adjusted = p * new / old
+    return adjusted / adjusted.sum()
+
+
+def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | None = None) -> Assessment:
+    """Return the probabilities of the model's categories for the features in `case`."""
+    spec: LinearSpec = model.spec
+    readings = [source.read(case) for source in spec.inputs]
+    missing = [(s.key, r.reason) for s, r in zip(spec.inputs, readings, strict=True) if not math.isfinite(r.value)]
+    if missing:
+        first, reason = missing[0]
+        return Assessment(
+            reason=f"{len(missing)} of {spec.size} inputs are missing, e.g. {first}: {reason or 'empty'}."
+        )
+    arrays = model.weights()
+    z, u = project(arrays, np.array([reading.value for reading in readings]))
+    distance = float(outlier_distance(arrays, z, u))
+    if distance > spec.outlier_threshold:
+        return Assessment(
+            reason=f"This image is unlike those the model was trained on ({model.population.description}): its "
+            f"distance from them is {distance:.4g}, the limit is {spec.outlier_threshold:.4g}."
+        )
+    probabilities = softmax((u @ arrays["weights"] + arrays["intercept"]) / spec.temperature)
+    categories = _categories(model, spec, arrays, u, probabilities, prevalence)
+    evidence = _evidence(model, spec, arrays, readings, z, int(np.argmax(probabilities)))
+    return Assessment(categories, evidence)
+
+
+def _categories(
+    model: Model,
+    spec: LinearSpec,
+    arrays: Mapping[str, np.ndarray],
+    u: np.ndarray,
+    probabilities: np.ndarray,
+    prevalence: Sequence[float] | None,
+) -> tuple[CategoryProbability, ...]:
+    """Return the table of probabilities; the interval is that of the bootstrap ensemble, widened to hold the value."""
+    scores = np.einsum("m,bmk->bk", u, arrays["ensemble_weights"].astype(np.float64)) + arrays["ensemble_intercept"]
+    lower, upper = np.percentile(softmax(scores / spec.temperature), (2.5, 97.5), axis=0)
+    adjusted = None if prevalence is None else adjust_prior(probabilities, spec.priors, prevalence)
+    return tuple(
+        CategoryProbability(
+            category.title,
+            float(probabilities[k]),
+            float(min(lower[k], probabilities[k])),
+            float(max(upper[k], probabilities[k])),
+            in_prediction_set=bool(probabilities[k] >= spec.set_thresholds[k]),
+            code=category.code,
+            prior_adjusted=None if adjusted is None else float(adjusted[k]),
+        )
+        for k, category in enumerate(model.classes)
+    )
+
+
+def _evidence(
+    model: Model,
+    spec: LinearSpec,
+    arrays: Mapping[str, np.ndarray],
+    readings: list[Reading],
+    z: np.ndarray,
+    top: int,
+) -> tuple[Evidence, ...]:
+    """Return what each feature adds to the log-odds of the most probable category against the mean of all categories.
+
+    The contributions of all features and the intercept add up to that score; the largest come first.
+    """
+    weights = arrays["weights"].astype(np.float64)
+    direction = arrays["axes"].astype(np.float64) @ (weights[:, top] - weights.mean(axis=1)) / spec.temperature
+    contributions = z * direction
+    order = np.argsort(-np.abs(contributions), kind="stable")[:MAXIMUM_EVIDENCE]
+    return tuple(
+        Evidence(
+            spec.inputs[i].key,
+            readings[i].title,
+            readings[i].value,
+            readings[i].unit,
+            model.classes[top].title,
+            float(contributions[i]),
+            float(z[i]),
+        )
+        for i in order
+    )

@@ -1,0 +1,128 @@
+"""Read the weights of a model without trusting the file: no pickle, no path, no surprise in size, shape or type."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from ..errors import InvalidModelError
+
+__all__ = ["checked_file", "read_bytes", "read_weights", "sha256_of"]
+
+MAXIMUM_FILE_BYTES = 16 * 2**20
+MAXIMUM_ARRAY_BYTES = 64 * 2**20
+MAXIMUM_ARRAYS = 32
+_HEADER_BYTES = 10_000
+
+
+def checked_file(folder: Path, name: str, suffixes: tuple[str, ...]) -> Path:
+    """Return the path of the file `name` of a model folder.
+
+    Raises
+    ------
+    InvalidModelError
+        If the name holds a path, the suffix is another, or the file is missing, a link out of the folder, or too large.
+    """
+    path, shown = folder / name, f"{folder.name}: {name!r:.80}"
+    if Path(name).name != name or name.startswith(".") or "\x00" in name or path.suffix not in suffixes:
+        raise InvalidModelError(f"{shown} is not a plain file name ending in {'/'.join(suffixes)}.")
+    if not path.is_file():
+        raise InvalidModelError(f"{shown} is missing. Get the model again from its source.")
+    if path.resolve().parent != folder.resolve():
+        raise InvalidModelError(f"{shown} leads out of the model's folder, which is not allowed.")
+    if path.stat().st_size > MAXIMUM_FILE_BYTES:
+        raise InvalidModelError(f"{shown} is larger than the {MAXIMUM_FILE_BYTES:,} bytes that are allowed.")
+    return path
+
+
+def read_bytes(path: Path, sha256: str) -> bytes:
+    """Return the content of `path` after comparing it with its checksum."""
+    content = path.read_bytes()
+    found = sha256_of(content)
+    if found != sha256:
+        raise InvalidModelError(
+            f"{path.parent.name}/{path.name} is not the file that model.json describes: its SHA-256 is {found[:12]}…, "
+            f"expected {sha256[:12]}…. Get the model again from its source."
+        )
+    return content
+
+
+def sha256_of(content: bytes) -> str:
+    """Return the SHA-256 of `content` as hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def read_weights(path: Path, sha256: str) -> Mapping[str, np.ndarray]:
+    """Return the arrays of an .npz file by name, read-only and finite.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        As :func:`checked_file` returns it.
+    sha256 : str
+        Checksum from model.json. Together with the path it is the key of a small cache, so that a batch reads once.
+
+    Raises
+    ------
+    InvalidModelError
+        If the file is damaged, too large when unpacked, or holds anything but plain numeric arrays.
+    """
+    content = read_bytes(path, sha256)
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = _checked_members(archive, where)
+            arrays = {member.filename[:-4]: _read_array(archive, member, where) for member in members}
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, RuntimeError, SyntaxError) as error:
+        # zipfile raises RuntimeError for encrypted and NotImplementedError for exotic archives.
+        raise InvalidModelError(f"{where} is damaged or not an .npz file: {error}.") from None
+    return MappingProxyType(arrays)
+
+
+def _checked_members(archive: zipfile.ZipFile, where: str) -> list[zipfile.ZipInfo]:
+    """Check names, methods and sizes from the directory of the archive, before anything is unpacked."""
+    members = archive.infolist()
+    names = [member.filename for member in members]
+    if not 1 <= len(members) <= MAXIMUM_ARRAYS or len(set(names)) != len(names):
+        raise InvalidModelError(f"{where} must hold 1 to {MAXIMUM_ARRAYS} arrays, each once, but holds {len(members)}.")
+    for member in members:
+        name = member.filename
+        if not name.endswith(".npy") or not name[:-4].isidentifier():
+            raise InvalidModelError(f"{where} holds {name!r:.60}, which is not an array.")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InvalidModelError(f"{where}: {name} is packed in a way that is not allowed.")
+    total = sum(member.file_size for member in members)
+    if total > MAXIMUM_ARRAY_BYTES:
+        raise InvalidModelError(f"{where} unpacks to {total:,} bytes; at most {MAXIMUM_ARRAY_BYTES:,} are allowed.")
+    return members
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> np.ndarray:
+    with archive.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in ((1, 0), (2, 0)):
+            raise InvalidModelError(f"{where}: {member.filename} has the unknown array format {version}.")
+        read_header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read_header(stream, max_header_size=_HEADER_BYTES)
+        if dtype.kind not in "fiu" or dtype.itemsize > 8:
+            raise InvalidModelError(f"{where}: {member.filename} must hold plain numbers, but holds {dtype}.")
+        size = dtype.itemsize
+        for length in shape:  # Python integers: a product in int64 could wrap around
+            size *= length
+        if len(shape) > 4 or min(shape, default=0) < 0 or size > member.file_size:
+            raise InvalidModelError(f"{where}: {member.filename} claims the shape {shape}, which its size contradicts.")
+        content = stream.read(size)
+    if len(content) != size:
+        raise InvalidModelError(f"{where}: {member.filename} ends too early.")
+    array = np.frombuffer(content, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+    if not np.isfinite(array).all():
+        raise InvalidModelError(f"{where}: {member.filename} holds NaN or infinite values.")
+    return array
