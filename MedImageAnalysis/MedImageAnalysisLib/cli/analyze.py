@@ -108,11 +108,16 @@ def _read_segmentation(path: Path | None, image: MedicalImage) -> Segmentation |
 def _write(analysis: Analysis, folder: Path, scene: bool, picture: bool, progress: Progress) -> tuple[Path, ...]:
     from ..export.results import write_results
 
-    written = write_results(analysis, folder, picture=picture, progress=progress.part(0.0, 0.5))
+    written = write_results(analysis, folder, progress.part(0.0, 0.4))
+    if picture:
+        from ..report.picture import write_picture
+
+        progress.step("Draw the picture", 0.4)
+        written = (write_picture(analysis, folder / "picture.png"), *written)
     if scene:
         from ..mrml.scene_file import write_scene
 
-        written += (write_scene(analysis, folder / "scene.mrb", progress.part(0.5, 1.0)),)
+        written += (write_scene(analysis, folder / "scene.mrb", progress.part(0.6, 1.0)),)
     return written
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,8 +33,8 @@ class _View:
     extent: tuple[float, float, float, float]
 
 
-def write_picture(analysis: Analysis, path: str | os.PathLike) -> None:
-    """Draw the analysis as a PNG.
+def write_picture(analysis: Analysis, path: Path) -> Path:
+    """Draw the analysis as a PNG; return its path.
 
     Volumes are shown by the axial slice that holds most segmented voxels.
 
@@ -66,6 +66,7 @@ def write_picture(analysis: Analysis, path: str | os.PathLike) -> None:
     figure.suptitle(f"{preset.get('title', '')}   ·   {NOTICE}", fontsize=10, color="#555555")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=100)
+    return path
 
 
 def _slice_index(analysis: Analysis) -> int | None:

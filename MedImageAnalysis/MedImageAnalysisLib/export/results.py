@@ -1,0 +1,74 @@
+"""The folder of results of one analysis: tables, segmentation, processed image and record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from ..analysis import Analysis
+from ..errors import ExportError
+from ..progress import Progress
+from .atomic import replacing
+from .record import write_record
+from .segmentation import write_segmentation
+from .tables import (
+    evidence_table,
+    feature_table,
+    measurement_table,
+    probability_table,
+    quality_table,
+    write_table,
+)
+
+__all__ = ["write_results"]
+
+
+def write_results(analysis: Analysis, folder: Path, progress: Progress) -> tuple[Path, ...]:
+    """Write everything that an analysis found; a file of an earlier run is replaced only by a whole new one.
+
+    Returns
+    -------
+    tuple of Path
+        The files, in the order in which people look at them.
+
+    Raises
+    ------
+    ExportError
+        If the folder or a file cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ExportError(f"The folder {folder} cannot be made: {problem.strerror}.") from problem
+    written = []
+    progress.step("Write the tables", 0.0)
+    for name, table in _tables(analysis).items():
+        written.append(write_table(folder / f"{name}.tsv", table)[0])
+    progress.step("Write the segmentation", 0.3)
+    written.append(write_segmentation(folder / "segmentation.seg.nrrd", analysis.segmentation))
+    progress.step("Write the processed image", 0.6)
+    written.append(_write_image(analysis.processed, folder / "processed.nrrd"))
+    write_record(analysis, folder / "analysis.json")
+    return (*written, folder / "analysis.json")
+
+
+def _tables(analysis: Analysis) -> dict:
+    """Return the tables that have something to say, by file name."""
+    tables = {
+        "probabilities": probability_table(analysis.recognitions),
+        "evidence": evidence_table(analysis.recognitions),
+        "measurements": measurement_table(analysis.measurements),
+        "features": feature_table(analysis.features),
+        "quality": quality_table(analysis.quality),
+    }
+    return {name: table for name, table in tables.items() if len(table)}
+
+
+def _write_image(image: sitk.Image, path: Path) -> Path:
+    with replacing(path) as temporary:
+        try:
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+        except RuntimeError as problem:
+            raise ExportError(f"{path.name} could not be written: {problem}") from problem
+    return path
