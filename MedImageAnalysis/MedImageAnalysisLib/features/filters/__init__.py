@@ -1,0 +1,6 @@
+"""Convolutional filters of IBSI-2 (arXiv:2006.05470) whose response maps are images to extract features from."""
+
+from .bank import FilterResponse, filter_bank_responses
+from .filter import BOUNDARIES, FILTERS, POOLINGS, ImageFilter
+
+__all__ = ["BOUNDARIES", "FILTERS", "POOLINGS", "FilterResponse", "ImageFilter", "filter_bank_responses"]
