@@ -1,0 +1,81 @@
+"""Filters that several steps and methods share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import SimpleITK as sitk
+
+from .pixels import as_float, view, with_minimum_size
+from .progress import Progress, run_filter
+
+__all__ = ["gaussian_smooth", "gradient_magnitude", "noise_level", "single_threaded"]
+
+# ITK's recursive filters need four pixels along each axis.
+_RECURSIVE_MINIMUM = 4
+
+
+def gaussian_smooth(image: sitk.Image, sigma: tuple[float, ...], progress: Progress) -> sitk.Image:
+    """Return `image` smoothed by a Gaussian as float32; edge values continue outside.
+
+    Parameters
+    ----------
+    image : sitk.Image
+    sigma : tuple of float
+        Standard deviation along x, y (, z) in millimeters.
+    progress : Progress
+    """
+    smooth = sitk.SmoothingRecursiveGaussianImageFilter()
+    smooth.SetSigma(sigma)
+    smoothed = run_filter(smooth, with_minimum_size(as_float(image), _RECURSIVE_MINIMUM), progress=progress)
+    return _cropped(smoothed, image)
+
+
+def gradient_magnitude(image: sitk.Image, sigma: float, progress: Progress) -> sitk.Image:
+    """Return the gradient magnitude at the scale `sigma` (mm), in intensity per millimeter, as float32."""
+    gradient = sitk.GradientMagnitudeRecursiveGaussianImageFilter()
+    gradient.SetSigma(sigma)
+    found = run_filter(gradient, with_minimum_size(as_float(image), _RECURSIVE_MINIMUM), progress=progress)
+    return _cropped(found, image)
+
+
+def noise_level(image: sitk.Image) -> float:
+    """Return the standard deviation of the noise in `image`, robust to edges.
+
+    It is ``1.4826 * median(|d|) / 6`` of the second differences d along x of those along y, ``I[i-1] - 2 I[i] + I[i+1]``
+    (in the middle slice of a volume); smooth structures cancel. 0 for constant images and images too small to tell.
+
+    References
+    ----------
+    After Immerkaer 1996, doi:10.1006/cviu.1996.0060.
+    """
+    values = view(image)
+    plane = values if values.ndim == 2 else values[values.shape[0] // 2]
+    differences = plane.astype(np.float32)
+    variance = 1.0
+    for axis in (0, 1):
+        if plane.shape[axis] > 2:
+            differences = np.diff(differences, 2, axis=axis)
+            variance *= 6.0
+    if variance == 1.0:
+        return 0.0
+    return float(1.4826 * np.median(np.abs(differences)) / np.sqrt(variance))
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Run ITK on one thread inside the ``with`` block, for filters whose sums depend on the number of threads."""
+    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+
+
+def _cropped(image: sitk.Image, reference: sitk.Image) -> sitk.Image:
+    if image.GetSize() == reference.GetSize():
+        return image
+    return sitk.RegionOfInterest(image, reference.GetSize(), [0] * image.GetDimension())
