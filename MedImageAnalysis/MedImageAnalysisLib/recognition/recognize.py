@@ -142,8 +142,8 @@ def _set_in_words(categories: tuple[CategoryProbability, ...], coverage: float) 
 
 def _percent(share: float) -> str:
     """Return a share in percent, without claiming certainty that rounding would invent."""
-    if 0 < share < 0.01:
+    if share < 0.01:
         return "<1 %"
-    if 0.99 < share < 1:
+    if share > 0.99:
         return ">99 %"
     return f"{100 * share:.0f} %"

@@ -1,0 +1,291 @@
+"""Fit a linear model: standardize, find principal axes, softmax regression, calibrate, bootstrap.
+
+Everything that is tuned or calibrated uses out-of-fold scores of a cross-validation that keeps each group (patient, or
+set of near-duplicates) on one side. Given the same data and seed, the result is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...progress import Progress
+from ..linear import outlier_distance, project, softmax
+
+__all__ = ["FitSettings", "LinearFit", "fit_linear", "group_folds"]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a linear model is fitted.
+
+    Parameters
+    ----------
+    maximum_axes : int
+        Most principal axes kept; fewer if they hold `explained` of the variance.
+    explained : float
+    penalties : tuple of float
+        Candidates for the L2 penalty per case; the one with the best out-of-fold likelihood is taken.
+    folds : int
+    members : int
+        Bootstrap refits behind the interval of each probability.
+    coverage : float
+        Of the prediction sets.
+    flagged : float
+        Share of the training images that may be flagged as unlike the training data.
+    seed : int
+    """
+
+    maximum_axes: int = 300
+    explained: float = 0.999
+    penalties: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+    folds: int = 5
+    members: int = 40
+    coverage: float = 0.9
+    flagged: float = 0.02
+    seed: int = 20240501
+
+
+@dataclass(frozen=True, eq=False)
+class LinearFit:
+    """A fitted linear model: the arrays of its weights file, and the numbers of its model.json."""
+
+    arrays: dict[str, np.ndarray]
+    temperature: float
+    set_thresholds: tuple[float, ...]
+    outlier_threshold: float
+    priors: tuple[float, ...]
+    penalty: float
+    out_of_fold: np.ndarray
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray:
+        """Return the calibrated probabilities of rows of features."""
+        _, u = project(self.arrays, x)
+        return softmax((u @ self.arrays["weights"] + self.arrays["intercept"]) / self.temperature)
+
+    def distances(self, x: np.ndarray) -> np.ndarray:
+        """Return the squared distance of rows of features from the training data."""
+        return outlier_distance(self.arrays, *project(self.arrays, x))
+
+
+def group_folds(groups: Sequence[str], y: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Return the fold of each case; a group is never split, and the categories are spread evenly.
+
+    Groups are dealt out in random order within the category of their first case.
+    """
+    names, first, inverse = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    order = order[np.argsort(y[first][order], kind="stable")]
+    fold_of_group = np.empty(len(names), dtype=np.int64)
+    fold_of_group[order] = np.arange(len(names)) % folds
+    return fold_of_group[inverse]
+
+
+def fit_linear(
+    x: np.ndarray,
+    y: np.ndarray,
+    groups: Sequence[str],
+    settings: FitSettings = FitSettings(),
+    progress: Progress = Progress(),  # noqa: B008
+) -> LinearFit:
+    """Fit a linear model to features and categories.
+
+    The categories are given equal weight, as if each were equally common: the shares of a collection of images say
+    nothing of those in a clinic, and the probabilities can be adjusted to a known prevalence later.
+
+    Parameters
+    ----------
+    x : numpy.ndarray, shape (cases, features)
+    y : numpy.ndarray of int, shape (cases,)
+        Category of each case, 0 to K-1.
+    groups : sequence of str
+        Cases that must stay together.
+    """
+    classes = int(y.max()) + 1
+    balance = _balance(y, classes)
+    fold = group_folds(groups, y, settings.folds, settings.seed)
+    scores = np.zeros((len(settings.penalties), len(y), classes))
+    distances = np.zeros(len(y))
+    for index in range(settings.folds):
+        progress.step(f"Cross-validate: fold {index + 1} of {settings.folds}", 0.6 * index / settings.folds)
+        scores[:, fold == index], distances[fold == index] = _held_out(x, y, balance, fold == index, settings)
+    temperatures = [_temperature(s, y, balance) for s in scores]
+    losses = [_loss(s / t, y, balance) for s, t in zip(scores, temperatures, strict=True)]
+    best = int(np.argmin(losses))
+    out_of_fold = softmax(scores[best] / temperatures[best])
+
+    progress.step("Fit on all cases", 0.65)
+    arrays = _axes(x, settings)
+    _, u = project(arrays, x)
+    weights, intercept = _regress(u, arrays["variances"], y, balance, settings.penalties[best])
+    arrays |= {"weights": weights, "intercept": intercept}
+    arrays |= _bootstrap(u, arrays, y, groups, settings.penalties[best], settings, progress.part(0.7, 1.0))
+    # Out-of-fold models see fewer cases and are less sure: the temperature brings the final scores to their scale.
+    scale = _spread(u @ weights + intercept) / _spread(scores[best])
+    return LinearFit(
+        arrays=arrays,
+        temperature=float(temperatures[best] * scale),
+        set_thresholds=_set_thresholds(out_of_fold, y, settings.coverage),
+        outlier_threshold=float(np.quantile(distances, 1 - settings.flagged)),
+        priors=(1 / classes,) * classes,
+        penalty=settings.penalties[best],
+        out_of_fold=out_of_fold,
+    )
+
+
+def _held_out(
+    x: np.ndarray, y: np.ndarray, balance: np.ndarray, held: np.ndarray, settings: FitSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores for each penalty and the distance of the held-out cases, from a model that never saw them."""
+    arrays = _axes(x[~held], settings)
+    _, u = project(arrays, x[~held])
+    z_held, u_held = project(arrays, x[held])
+    scores = []
+    start = None
+    for penalty in sorted(settings.penalties, reverse=True):
+        weights, intercept = _regress(u, arrays["variances"], y[~held], balance[~held], penalty, start)
+        start = weights, intercept
+        scores.append(u_held @ weights + intercept)
+    order = np.argsort(np.argsort(-np.asarray(settings.penalties)))
+    return np.array(scores)[order], outlier_distance(arrays, z_held, u_held)
+
+
+def _axes(x: np.ndarray, settings: FitSettings) -> dict[str, np.ndarray]:
+    """Return mean, scale, principal axes and variances of the rows of `x`."""
+    from scipy.linalg import eigh
+
+    mean = x.mean(axis=0)
+    scale = x.std(axis=0)
+    scale = np.where(scale > 1e-9 * np.maximum(np.abs(mean), 1e-12), scale, 1.0)
+    z = (x - mean) / scale
+    features = z.shape[1]
+    most = min(settings.maximum_axes, features, len(x) - 1)
+    variances, axes = eigh(z.T @ z / (len(x) - 1), subset_by_index=(features - most, features - 1))
+    variances, axes = variances[::-1], axes[:, ::-1]
+    total = float((z * z).sum() / (len(x) - 1))
+    keep = max(1, min(most, 1 + int(np.searchsorted(np.cumsum(variances), settings.explained * total))))
+    variances, axes = np.maximum(variances[:keep], 1e-9), axes[:, :keep]
+    # The sign of an eigenvector is arbitrary: fix it, so that the weights are the same on every machine.
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(keep)])
+    residual = max(total - float(variances.sum()), 1e-6 * total) / max(features - keep, 1)
+    return {
+        "mean": mean,
+        "scale": scale,
+        "axes": axes,
+        "variances": variances,
+        "residual_variance": np.array(residual),
+    }
+
+
+def _regress(
+    u: np.ndarray,
+    variances: np.ndarray,
+    y: np.ndarray,
+    case_weights: np.ndarray,
+    penalty: float,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights and intercept of the L2-penalized softmax regression of `y` on `u`.
+
+    Minimizes ``sum_i c_i log(1 / P(y_i | u_i)) + penalty / 2 |W|^2`` with case weights c that add up to 1. The search
+    runs in coordinates of unit variance, where it converges fast.
+    """
+    from scipy.optimize import minimize
+
+    size, classes = u.shape[1], int(y.max()) + 1
+    spread = np.sqrt(variances)[:, None]
+    v = u / spread.T
+    truth = np.eye(classes)[y]
+    c = (case_weights / case_weights.sum())[:, None]
+
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        parameters = flat.reshape(size + 1, classes)
+        w = parameters[:-1]
+        scores = v @ w + parameters[-1]
+        top = scores.max(axis=1, keepdims=True)
+        exponents = np.exp(scores - top)
+        total = exponents.sum(axis=1, keepdims=True)
+        loss = float((c * (np.log(total) + top - (scores * truth).sum(axis=1, keepdims=True))).sum())
+        error = c * (exponents / total - truth)
+        natural = w / spread
+        gradient = np.vstack([v.T @ error + penalty * natural / spread, error.sum(axis=0)])
+        return loss + 0.5 * penalty * float((natural * natural).sum()), gradient.ravel()
+
+    first = np.zeros((size + 1, classes)) if start is None else np.vstack([start[0] * spread, start[1]])
+    found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 300, "ftol": 1e-9})
+    parameters = found.x.reshape(size + 1, classes)
+    return parameters[:-1] / spread, parameters[-1]
+
+
+def _bootstrap(
+    u: np.ndarray,
+    arrays: dict[str, np.ndarray],
+    y: np.ndarray,
+    groups: Sequence[str],
+    penalty: float,
+    settings: FitSettings,
+    progress: Progress,
+) -> dict[str, np.ndarray]:
+    """Refit on groups drawn with replacement, as many as there are."""
+    random = np.random.default_rng(settings.seed)
+    _, inverse = np.unique(np.asarray(groups), return_inverse=True)
+    number = int(inverse.max()) + 1
+    start = arrays["weights"], arrays["intercept"]
+    classes = int(y.max()) + 1
+    refits = []
+    for member in range(settings.members):
+        progress.step(f"Bootstrap refit {member + 1} of {settings.members}", member / settings.members)
+        drawn = np.bincount(random.integers(0, number, number), minlength=number)[inverse]
+        case_weights = drawn * _balance(np.repeat(y, drawn), classes, y)
+        kept = case_weights > 0
+        refits.append(_regress(u[kept], arrays["variances"], y[kept], case_weights[kept], penalty, start))
+    return {
+        "ensemble_weights": np.array([weights for weights, _ in refits]),
+        "ensemble_intercept": np.array([intercept for _, intercept in refits]),
+    }
+
+
+def _balance(y: np.ndarray, classes: int, of: np.ndarray | None = None) -> np.ndarray:
+    """Return the weight of each case that makes all categories of `y` equally heavy."""
+    share = 1.0 / (classes * np.maximum(np.bincount(y, minlength=classes), 1))
+    return share[y if of is None else of]
+
+
+def _loss(scores: np.ndarray, y: np.ndarray, case_weights: np.ndarray) -> float:
+    top = scores.max(axis=1)
+    logs = np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - scores[np.arange(len(y)), y]
+    return float((case_weights * logs).sum() / case_weights.sum())
+
+
+def _temperature(scores: np.ndarray, y: np.ndarray, case_weights: np.ndarray) -> float:
+    """Return the temperature of the greatest likelihood (Guo et al. 2017)."""
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(lambda t: _loss(scores / np.exp(t), y, case_weights), bounds=(-4, 4), method="bounded")
+    return float(np.exp(found.x))
+
+
+def _spread(scores: np.ndarray) -> float:
+    centered = scores - scores.mean(axis=1, keepdims=True)
+    return float(np.sqrt((centered * centered).mean()))
+
+
+def _set_thresholds(probabilities: np.ndarray, y: np.ndarray, coverage: float) -> tuple[float, ...]:
+    """Return, per category, the probability that `coverage` of its cases reach: split conformal, finite-sample rank."""
+    thresholds = []
+    for k in range(probabilities.shape[1]):
+        own = np.sort(probabilities[y == k, k])
+        rank = int(np.floor((1 - coverage) * (len(own) + 1)))
+        thresholds.append(float(own[rank - 1]) if rank >= 1 else 0.0)
+    return tuple(thresholds)
+
+
+def compact(fit: LinearFit) -> LinearFit:
+    """Return the fit with arrays in the precision they are stored in: half for axes and ensemble, single otherwise."""
+    half = {"axes", "ensemble_weights"}
+    arrays = {
+        name: np.asarray(array, dtype=np.float16 if name in half else np.float32) for name, array in fit.arrays.items()
+    }
+    return replace(fit, arrays=arrays)

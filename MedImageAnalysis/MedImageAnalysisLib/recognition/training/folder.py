@@ -1,0 +1,73 @@
+"""Write a model folder: weights, description and card, checked before it takes the place of an older one."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import ExportError
+from ..model import Model, load_model
+from ..weights import sha256_of
+
+__all__ = ["pack_weights", "write_model"]
+
+WEIGHTS = "weights.npz"
+
+
+def pack_weights(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Return the arrays as an .npz file whose bytes depend on nothing but the arrays."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]).reshape(np.shape(arrays[name])))
+            # A fixed date: the time of packing must not change the checksum.
+            info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, member.getvalue())
+    return buffer.getvalue()
+
+
+def write_model(
+    folder: Path, description: Mapping[str, Any], card: str, arrays: Mapping[str, np.ndarray] | None = None
+) -> Model:
+    """Write a model folder and return the model read back from it.
+
+    The folder is written aside and checked by reading it; only then does it replace what was there.
+
+    Raises
+    ------
+    InvalidModelError
+        If the description or the arrays do not make a valid model.
+    ExportError
+        If the folder cannot be written.
+    """
+    folder = Path(folder)
+    description = dict(description)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".model-") as aside:
+            made = Path(aside) / folder.name
+            made.mkdir()
+            if arrays is not None:
+                content = pack_weights(arrays)
+                (made / WEIGHTS).write_bytes(content)
+                description["weights"] = {"file": WEIGHTS, "sha256": sha256_of(content)}
+            text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False)
+            (made / "model.json").write_text(text + "\n", encoding="utf-8")
+            (made / "CARD.md").write_text(card.strip() + "\n", encoding="utf-8")
+            load_model(made)
+            if folder.exists():
+                shutil.rmtree(folder)
+            made.rename(folder)
+    except OSError as error:
+        raise ExportError(f"The model could not be written to {folder}: {error}.") from error
+    return load_model(folder)
