@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from MedImageAnalysisLib.features.filters import FILTERS
 from MedImageAnalysisLib.progress import Progress
 
