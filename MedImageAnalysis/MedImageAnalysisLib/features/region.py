@@ -1,0 +1,71 @@
+"""One segment, cut out of its image: what all families compute from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .definition import Undefined
+
+__all__ = ["Region"]
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A segment within its box, with a margin. Arrays are indexed (slice, row, column); a 2D image has one slice.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Intensities of the box, in the pixel type of the image or as resampled.
+    shape_mask : numpy.ndarray of bool
+        The segment as drawn (the standard's morphological mask).
+    mask : numpy.ndarray of bool
+        The voxels whose intensities count: without those that re-segmentation leaves out (the intensity mask).
+    spacing : numpy.ndarray of float, shape (3,)
+        Size of a voxel along (slice, row, column). For a 2D image the first is 1 and means nothing.
+    dimension : int
+        2 for a true 2D image, else 3.
+    resegmentation : tuple of (float or None)
+        Lower and upper bound of the intensities that were kept.
+    """
+
+    image: np.ndarray
+    shape_mask: np.ndarray
+    mask: np.ndarray
+    spacing: np.ndarray
+    dimension: int = 3
+    resegmentation: tuple[float | None, float | None] = (None, None)
+
+    @cached_property
+    def intensities(self) -> np.ndarray:
+        """Intensities of the voxels of `mask` as float64, in memory order.
+
+        Raises
+        ------
+        Undefined
+            If no voxel is left, or if one of them holds no number.
+        """
+        values = self.image[self.mask]
+        if not values.size:
+            raise Undefined("No voxel of the segment is left after re-segmentation.")
+        if values.dtype.kind == "f":
+            bad = values.size - np.count_nonzero(np.isfinite(values))
+            if bad:
+                raise Undefined(
+                    f"{bad} of {values.size} voxels hold no number (NaN or infinity): "
+                    "set a re-segmentation range to leave them out."
+                )
+        return values.astype(np.float64)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """Voxel centers of `mask` as float64 of shape (voxels, 3), in units of length from the corner of the box."""
+        return np.argwhere(self.mask) * self.spacing
+
+    @cached_property
+    def shape_points(self) -> np.ndarray:
+        """Voxel centers of `shape_mask`, likewise."""
+        return np.argwhere(self.shape_mask) * self.spacing
