@@ -21,13 +21,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..analysis import CategoryProbability, Evidence, Measurement
+from .assessment import Assessment
 from .schema import Fields
 
 if TYPE_CHECKING:
     from .case import RecognitionCase
     from .model import Model
 
-__all__ = ["Assessment", "CriterionSpec", "assess", "category_probability", "probability_range"]
+__all__ = ["CriterionSpec", "assess", "category_probability", "probability_range"]
 
 
 @dataclass(frozen=True)
@@ -94,16 +95,6 @@ class CriterionSpec:
         """Return (lo, hi) of each category."""
         edges = (-math.inf, *self.thresholds, math.inf)
         return tuple(itertools.pairwise(edges))
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """What a kind of model found: categories with probabilities and evidence, or the reason for not assessing."""
-
-    categories: tuple[CategoryProbability, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
-    remark: str = ""
-    reason: str = ""
 
 
 def category_probability(value: float, sigma: float, low: float, high: float) -> float:

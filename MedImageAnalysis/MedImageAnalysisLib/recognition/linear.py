@@ -18,23 +18,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import SimpleITK as sitk
 
-from ..analysis import CategoryProbability, Evidence
-from ..errors import InvalidModelError
-from .criterion import Assessment
-from .inputs import Input, Reading, read_input
+from ..analysis import CategoryProbability
+from ..errors import InvalidModelError, MedImageError
+from .assessment import Assessment
+from .descriptors import DESCRIPTORS, ImageDescriptor
+from .descriptors.canvas import square_canvas
+from .evidence import cell_evidence, evidence_map, input_evidence
+from .inputs import Input, read_input
 from .schema import Fields
 
 if TYPE_CHECKING:
     from .case import RecognitionCase
     from .model import Model
 
-__all__ = ["LinearSpec", "adjust_prior", "assess", "outlier_distance", "project", "softmax"]
+__all__ = ["LinearSpec", "adjust_prior", "assess", "describe", "outlier_distance", "project", "softmax"]
 
-MAXIMUM_EVIDENCE = 20
+MAXIMUM_FEATURES = 20_000
 _ARRAYS = {
     "mean",
     "scale",
@@ -55,7 +59,9 @@ class LinearSpec:
     Parameters
     ----------
     inputs : tuple of Input
-        The features, in the order of the weights.
+        Cells of the feature table and measurements: the first features, in the order of the weights.
+    descriptors : tuple of ImageDescriptor
+        Descriptors of the whole original image: the features after those.
     temperature : float
         T of the softmax, fitted by maximum likelihood on held-out cases (Guo et al. 2017, arXiv:1706.04599).
     set_thresholds : tuple of float
@@ -69,6 +75,7 @@ class LinearSpec:
     """
 
     inputs: tuple[Input, ...]
+    descriptors: tuple[ImageDescriptor, ...]
     temperature: float
     set_thresholds: tuple[float, ...]
     outlier_threshold: float
@@ -78,7 +85,8 @@ class LinearSpec:
     def read(cls, fields: Fields, classes: int) -> LinearSpec:
         """Read and check the object "linear" of a model.json."""
         spec = cls(
-            inputs=fields.list("inputs", read_input, least=1, most=10_000),
+            inputs=fields.list("inputs", read_input, (), most=10_000),
+            descriptors=fields.list("descriptors", _read_descriptor, (), most=8),
             temperature=fields.number("temperature", 1e-3, 1e3),
             set_thresholds=fields.numbers("set_thresholds", classes, 0.0, 1.0),
             outlier_threshold=fields.number("outlier_threshold", 0.0),
@@ -86,13 +94,15 @@ class LinearSpec:
         )
         if abs(sum(spec.priors) - 1) > 1e-6:
             raise fields.refusal("priors", "must add up to 1")
+        if not 1 <= spec.size <= MAXIMUM_FEATURES:
+            raise fields.refusal("inputs", f"and 'descriptors' must give 1 to {MAXIMUM_FEATURES:,} features")
         fields.done()
         return spec
 
     @property
     def size(self) -> int:
         """Number of features."""
-        return len(self.inputs)
+        return len(self.inputs) + sum(descriptor.length for descriptor in self.descriptors)
 
     def check_weights(self, arrays: Mapping[str, np.ndarray], classes: int, where: str) -> None:
         """Raise InvalidModelError unless all arrays are there and their shapes fit one another."""
@@ -167,7 +177,9 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
             reason=f"{len(missing)} of {spec.size} inputs are missing, e.g. {first}: {reason or 'empty'}."
         )
     arrays = model.weights()
-    z, u = project(arrays, np.array([reading.value for reading in readings]))
+    image = case.image.pixels
+    values = np.array([reading.value for reading in readings])
+    z, u = project(arrays, np.concatenate([values, describe(spec.descriptors, image)]))
     distance = float(outlier_distance(arrays, z, u))
     if distance > spec.outlier_threshold:
         return Assessment(
@@ -176,8 +188,40 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
         )
     probabilities = softmax((u @ arrays["weights"] + arrays["intercept"]) / spec.temperature)
     categories = _categories(model, spec, arrays, u, probabilities, prevalence)
-    evidence = _evidence(model, spec, arrays, readings, z, int(np.argmax(probabilities)))
-    return Assessment(categories, evidence)
+    top = int(np.argmax(probabilities))
+    shares = z * _direction(arrays, top) / spec.temperature
+    title = model.classes[top].title
+    evidence = (
+        *input_evidence(spec.inputs, readings, shares, z, title),
+        *cell_evidence(spec.descriptors, shares[len(readings) :], z[len(readings) :], title),
+    )
+    drawn = evidence_map(spec.descriptors, shares[len(readings) :], image) if spec.descriptors else None
+    return Assessment(categories, evidence, evidence_map=drawn)
+
+
+def describe(descriptors: Sequence[ImageDescriptor], image: sitk.Image) -> np.ndarray:
+    """Return the vectors of all descriptors of `image`, one after the other."""
+    canvases = {size: square_canvas(image, size) for size in {descriptor.size for descriptor in descriptors}}
+    parts = [descriptor.describe(canvases[descriptor.size]).ravel() for descriptor in descriptors]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+
+
+def _read_descriptor(data: Any, place: str) -> ImageDescriptor:
+    fields = Fields(data, place)
+    name = fields.text("descriptor", pattern=r"[a-z0-9-]{1,64}")
+    try:
+        return DESCRIPTORS[name].from_settings(fields.rest())
+    except MedImageError as error:
+        raise InvalidModelError(f"{place}: {error!s:.300}") from None
+
+
+def _direction(arrays: Mapping[str, np.ndarray], top: int) -> np.ndarray:
+    """Return the weight of each feature for category `top` against the mean of all categories.
+
+    What the features and the intercept add up to with it is the log-odds of that category against the geometric mean.
+    """
+    weights = arrays["weights"].astype(np.float64)
+    return arrays["axes"].astype(np.float64) @ (weights[:, top] - weights.mean(axis=1))
 
 
 def _categories(
@@ -203,34 +247,4 @@ def _categories(
             prior_adjusted=None if adjusted is None else float(adjusted[k]),
         )
         for k, category in enumerate(model.classes)
-    )
-
-
-def _evidence(
-    model: Model,
-    spec: LinearSpec,
-    arrays: Mapping[str, np.ndarray],
-    readings: list[Reading],
-    z: np.ndarray,
-    top: int,
-) -> tuple[Evidence, ...]:
-    """Return what each feature adds to the log-odds of the most probable category against the mean of all categories.
-
-    The contributions of all features and the intercept add up to that score; the largest come first.
-    """
-    weights = arrays["weights"].astype(np.float64)
-    direction = arrays["axes"].astype(np.float64) @ (weights[:, top] - weights.mean(axis=1)) / spec.temperature
-    contributions = z * direction
-    order = np.argsort(-np.abs(contributions), kind="stable")[:MAXIMUM_EVIDENCE]
-    return tuple(
-        Evidence(
-            spec.inputs[i].key,
-            readings[i].title,
-            readings[i].value,
-            readings[i].unit,
-            model.classes[top].title,
-            float(contributions[i]),
-            float(z[i]),
-        )
-        for i in order
     )

@@ -8,8 +8,8 @@ from ..analysis import CategoryProbability, ImageInfo, Recognition
 from ..errors import InvalidSettingError
 from ..progress import Progress
 from . import criterion, linear
+from .assessment import Assessment
 from .case import RecognitionCase
-from .criterion import Assessment
 from .model import Model, Population
 
 __all__ = ["RESEARCH_NOTICE", "recognize"]
@@ -59,6 +59,7 @@ def recognize(
         categories=assessment.categories,
         coverage=model.coverage,
         evidence=assessment.evidence,
+        evidence_map=assessment.evidence_map,
         summary=_summary(model, case.image.info, assessment),
         intended_use=model.intended_use,
         references=model.references,

@@ -38,7 +38,9 @@ def parse_json(text: bytes, where: str) -> Any:
     try:
         return json.loads(text.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise InvalidModelError(f"{where} is not valid JSON: {error!s:.200}. Get the model again from its source.") from None
+        raise InvalidModelError(
+            f"{where} is not valid JSON: {error!s:.200}. Get the model again from its source."
+        ) from None
 
 
 class Fields:

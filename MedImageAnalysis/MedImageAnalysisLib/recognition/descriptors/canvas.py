@@ -1,0 +1,75 @@
+"""Bring an image to a small square canvas that shows anatomy and not how it was exposed.
+
+Exposure, windowing and display curves change intensities but hardly their order, so each pixel is replaced by its rank.
+Burned-in letters and markers are bright strokes far above their surroundings: they are filled in before ranking.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import SimpleITK as sitk
+
+from ...errors import UnsupportedImageError
+
+__all__ = ["area_average", "ranked", "square_canvas", "without_marks"]
+
+
+def square_canvas(image: sitk.Image, size: int) -> np.ndarray:
+    """Return `image` as a float32 array of shape (size, size), free of marks, with values of rank 0 to 1.
+
+    Width and height are scaled independently: the whole image is seen, whatever its shape.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If the image is not 2D and scalar, or has fewer than 16 pixels on a side.
+    """
+    if image.GetDimension() != 2 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise UnsupportedImageError("This model looks at single 2D images of one channel. Choose one slice.")
+    if min(image.GetSize()) < 16:
+        raise UnsupportedImageError(
+            f"The image has only {image.GetWidth()} x {image.GetHeight()} pixels; 16 are needed."
+        )
+    pixels = sitk.GetArrayViewFromImage(image)
+    return ranked(without_marks(area_average(pixels, size, size)))
+
+
+def area_average(pixels: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Return `pixels` resampled to (rows, columns), each new pixel the mean over the area that it covers."""
+    height, width = pixels.shape
+    return _overlaps(height, rows) @ pixels.astype(np.float32, copy=False) @ _overlaps(width, columns).T
+
+
+def without_marks(pixels: np.ndarray, reach: int = 9, limit: float = 6.0) -> np.ndarray:
+    """Return `pixels` with strokes that are far brighter than their surroundings replaced by the local median.
+
+    A pixel counts as a mark if it exceeds the median of its `reach` x `reach` neighborhood by more than `limit` robust
+    standard deviations of all such differences.
+    """
+    from scipy.ndimage import binary_dilation, median_filter
+
+    median = median_filter(pixels, reach, mode="nearest")
+    excess = pixels - median
+    spread = 1.4826 * float(np.median(np.abs(excess)))
+    marks = binary_dilation(excess > limit * max(spread, 1e-6 * float(np.ptp(pixels)) + 1e-12))
+    return np.where(marks, median, pixels)
+
+
+def ranked(pixels: np.ndarray) -> np.ndarray:
+    """Return the rank of each pixel among all, from 0 to 1; equal pixels share the mean of their ranks."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(pixels, method="average").reshape(pixels.shape)
+    return ((ranks - 1) / max(pixels.size - 1, 1)).astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def _overlaps(old: int, new: int) -> np.ndarray:
+    """Return the matrix (new, old) of the share that each old pixel has in each new one; its rows add up to 1."""
+    edges = np.linspace(0, old, new + 1)
+    lower = np.maximum(edges[:-1, None], np.arange(old))
+    upper = np.minimum(edges[1:, None], np.arange(old) + 1)
+    shares = np.maximum(upper - lower, 0)
+    return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
