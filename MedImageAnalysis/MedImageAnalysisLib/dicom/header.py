@@ -1,0 +1,292 @@
+"""Read the headers of DICOM files: without pixels, without identity, and with clear errors for damaged files."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import MissingPackageError, UnreadableImageError, UnsupportedImageError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["PixelFormat", "Plane", "damage_as_error", "is_dicom", "numbers", "planes", "read_header", "require_pydicom"]
+
+Vector = tuple[float, ...]
+
+# What is read of a header. Nothing here names the patient; birth date and study date only give the age.
+_TAGS = """
+    AcquisitionNumber BitsAllocated BitsStored BodyPartExamined Columns DiffusionBValue EchoTime
+    EstimatedRadiographicMagnificationFactor FrameOfReferenceUID ImageOrientationPatient ImagePositionPatient
+    ImagerPixelSpacing ImageType InstanceNumber Modality ModalityLUTSequence NominalScannedPixelSpacing NumberOfFrames
+    PatientAge PatientBirthDate PatientSex PerFrameFunctionalGroupsSequence PhotometricInterpretation
+    PixelPaddingRangeLimit PixelPaddingValue PixelRepresentation PixelSpacing RescaleIntercept RescaleSlope RescaleType
+    Rows SamplesPerPixel SequenceOfUltrasoundRegions SeriesInstanceUID SeriesNumber SharedFunctionalGroupsSequence
+    SliceThickness SOPClassUID SOPInstanceUID SpacingBetweenSlices StudyDate TemporalPositionIdentifier TriggerTime
+    ViewPosition VOILUTSequence
+"""
+
+# Objects that hold no picture, or none that is an image of the patient, by the start of their SOP Class UID.
+_NOT_IMAGES = (
+    ("1.2.840.10008.1.3.10", "directory (DICOMDIR)"),
+    ("1.2.840.10008.5.1.4.1.1.66", "segmentation, registration or raw data object"),
+    ("1.2.840.10008.5.1.4.1.1.88", "structured report"),
+    ("1.2.840.10008.5.1.4.1.1.481", "radiotherapy object"),
+    ("1.2.840.10008.5.1.4.1.1.11", "presentation state"),
+    ("1.2.840.10008.5.1.4.1.1.9", "waveform"),
+    ("1.2.840.10008.5.1.4.1.1.104", "encapsulated document"),
+    ("1.2.840.10008.5.1.4.1.1.30", "parametric map"),
+)
+_RADIOTHERAPY_IMAGE = "1.2.840.10008.5.1.4.1.1.481.1"
+
+# What pydicom raises for files that are cut off or scrambled.
+_DAMAGE = (
+    ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, RuntimeError, struct.error,
+    TypeError, ValueError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PixelFormat:
+    """How the values of a plane are stored.
+
+    Parameters
+    ----------
+    padding : tuple of int or None
+        Lowest and highest stored value that marks "no data".
+    """
+
+    photometric: str
+    samples: int
+    bits_stored: int
+    signed: bool
+    padding: tuple[int, int] | None
+
+    @property
+    def stored_range(self) -> tuple[int, int]:
+        """Lowest and highest value that the stored bits can hold."""
+        if self.signed:
+            return -(1 << (self.bits_stored - 1)), (1 << (self.bits_stored - 1)) - 1
+        return 0, (1 << self.bits_stored) - 1
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One image plane: a file of its own, or one frame of a multi-frame file.
+
+    Parameters
+    ----------
+    frame : int
+        Index of the frame in its file, from 0.
+    position, orientation : tuple of float or None
+        Image Position and Image Orientation (Patient): LPS, mm.
+    spacing : tuple of float or None
+        Along a row (x) and down a column (y), mm; the reverse of DICOM's Pixel Spacing.
+    thickness : float or None
+        Nominal slice thickness, mm.
+    slope, intercept : float
+        Of the rescale to real values.
+    """
+
+    path: Path
+    frame: int
+    instance: str
+    series: str
+    frame_of_reference: str
+    rows: int
+    columns: int
+    position: Vector | None
+    orientation: Vector | None
+    spacing: Vector | None
+    thickness: float | None
+    slope: float
+    intercept: float
+    localizer: bool
+    format: PixelFormat
+
+    @property
+    def normal(self) -> np.ndarray:
+        """Unit vector perpendicular to the plane; needs an orientation."""
+        return np.cross(self.orientation[:3], self.orientation[3:])
+
+
+def require_pydicom() -> None:
+    """Raise a MissingPackageError if pydicom cannot be imported."""
+    try:
+        import pydicom  # noqa: F401
+    except ImportError as error:
+        raise MissingPackageError.of("pydicom", "dicom", "Reading DICOM") from error
+
+
+def is_dicom(path: Path) -> bool:
+    """Tell whether a file has DICOM's mark after its preamble of 128 bytes."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+@contextmanager
+def damage_as_error(path: Path) -> Iterator[None]:
+    """Turn what pydicom raises for damaged files into a clear error; keep its warnings, which quote values, quiet."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except _DAMAGE as error:
+        raise UnreadableImageError(
+            f"'{path.name}' is a damaged or truncated DICOM file. Export or copy it again."
+        ) from error
+
+
+def read_header(path: Path) -> Dataset:
+    """Return the header of one DICOM image without its pixels.
+
+    Raises
+    ------
+    UnreadableImageError
+        If it is not DICOM, damaged, or shorter than its header says.
+    UnsupportedImageError
+        If it is DICOM but not an image: a segmentation, a report, a directory, ...
+    """
+    require_pydicom()
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+
+    marked = is_dicom(path)
+    try:
+        with damage_as_error(path):
+            header = dcmread(path, stop_before_pixels=True, specific_tags=_TAGS.split(), force=not marked)
+            plausible = marked or "SOPClassUID" in header
+    except (InvalidDicomError, UnreadableImageError):
+        if marked:
+            raise
+        plausible = False
+    if not plausible:
+        raise UnreadableImageError(
+            f"'{path.name}' is not an image that can be read: neither DICOM nor NIfTI, NRRD, MetaImage, PNG, JPEG "
+            "or TIFF."
+        )
+    with damage_as_error(path):
+        _check_is_image(header, path)
+        _check_complete(header, path)
+    return header
+
+
+def planes(header: Dataset, path: Path) -> tuple[Plane, ...]:
+    """Return the planes of one file, in the file's order.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If it has several frames without positions in space, e.g. a cine.
+    """
+    with damage_as_error(path):
+        count = int(header.get("NumberOfFrames") or 1)
+        groups = header.get("PerFrameFunctionalGroupsSequence") or ()
+        if not groups:
+            if count > 1:
+                raise UnsupportedImageError(
+                    f"'{path.name}' holds {count} frames of {header.get('Modality') or 'unknown modality'} without "
+                    "positions in space (a cine or a sequence over time). Extract one frame first."
+                )
+            return (_plane(header, path, 0, [header]),)
+        if len(groups) != count:
+            raise ValueError("frames and functional groups differ in number")
+        shared = list(header.get("SharedFunctionalGroupsSequence") or ())[:1]
+        return tuple(_plane(header, path, index, [group, *shared]) for index, group in enumerate(groups))
+
+
+def numbers(dataset: Dataset, keyword: str, count: int) -> Vector | None:
+    """Return `count` finite numbers of an attribute, None if it is absent or empty; ValueError if it is malformed."""
+    value = dataset.get(keyword)
+    if value is None or value == "":
+        return None
+    values = tuple(map(float, (value,) if count == 1 else value))
+    if len(values) != count or not all(map(math.isfinite, values)):
+        raise ValueError(f"{keyword} is malformed")
+    return values
+
+
+def _plane(header: Dataset, path: Path, frame: int, sources: list[Dataset]) -> Plane:
+    """Build one plane; `sources` are the header itself, or the frame's own and the shared functional groups."""
+
+    def find(sequence: str, keyword: str, count: int) -> Vector | None:
+        for source in sources:
+            holder = source if source is header else next(iter(source.get(sequence) or ()), None)
+            value = numbers(holder, keyword, count) if holder is not None else None
+            if value is not None:
+                return value
+        return None
+
+    spacing = find("PixelMeasuresSequence", "PixelSpacing", 2)
+    return Plane(
+        path=path,
+        frame=frame,
+        instance=str(header.get("SOPInstanceUID", "")),
+        series=str(header.get("SeriesInstanceUID", "")),
+        frame_of_reference=str(header.get("FrameOfReferenceUID", "")),
+        rows=int(header.Rows),
+        columns=int(header.Columns),
+        position=find("PlanePositionSequence", "ImagePositionPatient", 3),
+        orientation=find("PlaneOrientationSequence", "ImageOrientationPatient", 6),
+        spacing=spacing[::-1] if spacing and min(spacing) > 0 else None,
+        thickness=(find("PixelMeasuresSequence", "SliceThickness", 1) or (None,))[0],
+        slope=(find("PixelValueTransformationSequence", "RescaleSlope", 1) or (1.0,))[0],
+        intercept=(find("PixelValueTransformationSequence", "RescaleIntercept", 1) or (0.0,))[0],
+        localizer="LOCALIZER" in (header.get("ImageType") or ()),
+        format=_format(header),
+    )
+
+
+def _format(header: Dataset) -> PixelFormat:
+    padding = None
+    if isinstance(header.get("PixelPaddingValue"), int):
+        limit = header.get("PixelPaddingRangeLimit")
+        ends = (header.PixelPaddingValue, limit if isinstance(limit, int) else header.PixelPaddingValue)
+        padding = (min(ends), max(ends))
+    return PixelFormat(
+        photometric=str(header.get("PhotometricInterpretation") or "MONOCHROME2"),
+        samples=int(header.get("SamplesPerPixel") or 1),
+        bits_stored=int(header.get("BitsStored") or header.BitsAllocated),
+        signed=bool(header.get("PixelRepresentation")),
+        padding=padding,
+    )
+
+
+def _check_is_image(header: Dataset, path: Path) -> None:
+    kind = str(header.get("SOPClassUID", ""))
+    for start, name in _NOT_IMAGES:
+        if kind != _RADIOTHERAPY_IMAGE and (kind == start or kind.startswith(start + ".")):
+            raise UnsupportedImageError(
+                f"'{path.name}' is a DICOM {name}, not an image. Choose the image it belongs to; "
+                "a segmentation is given as the segmentation instead."
+            )
+    if not header.get("Rows") or not header.get("Columns"):
+        raise UnreadableImageError(
+            f"'{path.name}' is DICOM but holds no image, or is truncated before it. Choose a file with an image."
+        )
+
+
+def _check_complete(header: Dataset, path: Path) -> None:
+    """Compare the size of the file with what its header promises; only uncompressed pixels can be told."""
+    from ..plain_files import check_size
+
+    bits = int(header.BitsAllocated) * int(header.get("SamplesPerPixel") or 1)
+    pixels = int(header.Rows) * int(header.Columns) * int(header.get("NumberOfFrames") or 1)
+    promised = pixels * bits // 8
+    check_size(path, promised)
+    syntax = header.file_meta.get("TransferSyntaxUID") if hasattr(header, "file_meta") else None
+    compressed = syntax is not None and (syntax.is_compressed or syntax.is_deflated)
+    if not compressed and os.path.getsize(path) < promised:
+        raise UnreadableImageError(
+            f"'{path.name}' is truncated: it has {os.path.getsize(path)} bytes, its pixels alone need {promised}. "
+            "Export or copy it again."
+        )
