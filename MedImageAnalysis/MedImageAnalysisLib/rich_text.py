@@ -1,0 +1,38 @@
+"""What an analysis says, as the small HTML that Qt labels understand. All texts from presets and models are escaped."""
+
+from __future__ import annotations
+
+import html
+
+from .analysis import Analysis
+from .preset import Preset
+
+__all__ = ["findings_html", "steps_text", "summary_html"]
+
+# Mid-tones that are legible on a light and on a dark ground.
+_LEVEL_COLORS = {"green": "#2e9e5b", "amber": "#d98e04", "red": "#d64545"}
+
+
+def summary_html(analysis: Analysis) -> str:
+    """Return what was recognized, a paragraph per model; what was not assessed says why."""
+    paragraphs = []
+    for recognition in analysis.recognitions:
+        said = recognition.summary if recognition.assessed else f"Not assessed. {recognition.reason}"
+        paragraphs.append(f"<p><b>{html.escape(recognition.title)}</b><br/>{html.escape(said)}</p>")
+    return "".join(paragraphs)
+
+
+def findings_html(analysis: Analysis) -> str:
+    """Return what bears on trust in the results, a line each, marked by its level."""
+    findings = [(finding.level, f"{finding.check}: {finding.reason}") for finding in analysis.quality]
+    findings += [("amber", warning) for warning in analysis.provenance.warnings]
+    findings += [("green", f"Corrected on reading: {done}") for done in analysis.provenance.corrections]
+    return "<br/>".join(
+        f'<span style="color:{_LEVEL_COLORS[level]}">●</span> {html.escape(text)}' for level, text in findings
+    )
+
+
+def steps_text(preset: Preset) -> str:
+    """Return all steps of a preset in the order in which they run, each as the call that repeats it."""
+    steps = (*preset.preprocessing, *preset.segmentation, preset.features, *preset.measurements)
+    return "\n".join([*map(repr, steps), *(f"recognize({model!r})" for model in preset.models)])

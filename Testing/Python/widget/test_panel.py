@@ -1,0 +1,207 @@
+"""The panel, driven by clicks: real module file, real .ui file, real scene; only Qt wears PythonQt's clothes."""
+
+import logging
+import time
+
+import pytest
+
+BUTTON = ("Analyze", True)
+
+
+def button_of(panel):
+    return panel.ui.analyzeButton.text, panel.ui.analyzeButton.enabled
+
+
+def is_idle(panel):
+    return panel._task is None
+
+
+@pytest.fixture
+def ready_panel(panel, a_radiograph, discs_preset):
+    """The panel with an image and a preset chosen."""
+    combo = panel.ui.presetComboBox
+    combo.setCurrentIndex(combo.findData(discs_preset))
+    return panel
+
+
+@pytest.fixture
+def endless_run(monkeypatch):
+    """A computation that goes on until it is cancelled; returns how often it asked whether it was."""
+    asked = []
+
+    def run(image, preset, *, segmentation, progress):
+        while True:
+            asked.append(len(asked))
+            progress.step("Working hard", 0.25)
+            time.sleep(0.005)
+
+    monkeypatch.setattr("MedImageAnalysisLib.pipeline.run", run)
+    return asked
+
+
+def test_without_an_image_the_button_says_what_is_missing(panel):
+    assert button_of(panel) == ("Analyze", False)
+    assert panel.ui.analyzeButton.toolTip == "Choose an image first."
+
+
+def test_the_first_image_is_proposed(panel, a_radiograph):
+    panel.enter()
+    assert panel.ui.inputVolumeSelector.currentNode() is a_radiograph
+    assert button_of(panel) == BUTTON
+
+
+def test_presets_are_offered_by_title_and_explained(panel):
+    combo = panel.ui.presetComboBox
+    assert combo.itemText(0) == "Choose automatically"
+    assert combo.itemText(combo.findData("discs")) == "Bright discs"
+    combo.setCurrentIndex(combo.findData("discs"))
+    assert panel.ui.presetDescriptionLabel.text.startswith("Finds bright discs")
+    assert panel.ui.stepsTextEdit.plainText.startswith("Median")
+
+
+def test_a_click_on_analyze_gives_the_nodes_of_the_results(ready_panel, hand, scene):
+    hand.click(ready_panel.ui.analyzeButton)
+    assert button_of(ready_panel) == ("Cancel", True)
+    assert not ready_panel.ui.inputsCollapsibleButton.enabled
+    hand.wait_until(lambda: is_idle(ready_panel))
+    assert button_of(ready_panel) == BUTTON
+    assert ready_panel.ui.inputsCollapsibleButton.enabled
+    assert not ready_panel.ui.progressBar.visible
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
+    features = ready_panel.ui.featuresTableView.mrmlTableNode()
+    assert features is not None
+    assert features.GetNumberOfRows() >= 1
+    assert "Not assessed" in ready_panel.ui.summaryLabel.text
+
+
+def test_cancel_stops_within_a_second_and_adds_nothing(ready_panel, hand, scene, endless_run):
+    before = scene.GetNumberOfNodes()
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: ready_panel.ui.statusLabel.text == "Working hard")
+    assert ready_panel.ui.progressBar.value == 250
+    hand.click(ready_panel.ui.analyzeButton)
+    assert button_of(ready_panel) == ("Cancelling\N{HORIZONTAL ELLIPSIS}", False)
+    hand.wait_until(lambda: is_idle(ready_panel), seconds=1)
+    assert button_of(ready_panel) == BUTTON
+    assert ready_panel.ui.statusLabel.text == "Cancelled. Nothing was changed."
+    assert scene.GetNumberOfNodes() == before
+
+
+def test_a_cancel_that_comes_too_late_still_adds_nothing(ready_panel, hand, scene, monkeypatch):
+    from MedImageAnalysisLib import pipeline
+
+    real_run = pipeline.run
+
+    def deaf_run(image, preset, *, segmentation, progress):
+        time.sleep(0.2)
+        return real_run(image, preset, segmentation=segmentation)
+
+    monkeypatch.setattr(pipeline, "run", deaf_run)
+    before = scene.GetNumberOfNodes()
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    assert scene.GetNumberOfNodes() == before
+    assert ready_panel.ui.summaryLabel.text == ""
+
+
+def test_an_error_is_shown_in_words_and_frees_the_button(ready_panel, hand, scene, caplog):
+    import numpy as np
+    import slicer
+
+    volume = slicer.util.addVolumeFromArray(np.zeros((4, 20, 20), np.int16), name="Volume")
+    ready_panel.ui.inputVolumeSelector.setCurrentNode(volume)
+    with caplog.at_level(logging.ERROR):
+        hand.click(ready_panel.ui.analyzeButton)
+        hand.wait_until(lambda: is_idle(ready_panel))
+    assert "for 2D images, but this one is 3D" in ready_panel.ui.statusLabel.text
+    assert [record.message for record in caplog.records] == [ready_panel.ui.statusLabel.text]
+    assert button_of(ready_panel) == BUTTON
+
+
+def test_a_defect_frees_the_button_too(ready_panel, hand, monkeypatch, capfd):
+    def broken_run(image, preset, *, segmentation, progress):
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr("MedImageAnalysisLib.pipeline.run", broken_run)
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    assert button_of(ready_panel) == BUTTON
+    assert "ZeroDivisionError: a defect" in capfd.readouterr().err
+
+
+def test_the_gui_does_not_freeze(ready_panel, hand, endless_run):
+    import qt
+
+    ticks = []
+    timer = qt.QTimer()
+    timer.connect("timeout()", lambda: ticks.append(time.monotonic()))
+    timer.start(10)
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: len(ticks) > 50)
+    timer.stop()
+    longest = max(later - earlier for earlier, later in zip(ticks, ticks[1:], strict=False))
+    assert longest < 0.25
+    assert len(endless_run) > 20
+
+
+def test_closing_the_scene_stops_what_runs_and_resets_the_panel(ready_panel, hand, scene, endless_run):
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: endless_run)
+    scene.Clear(False)
+    assert button_of(ready_panel) == ("Analyze", False)
+    assert ready_panel.ui.presetComboBox.currentData == "auto"
+    count = len(endless_run)
+    hand.wait_until(lambda: len(endless_run) == count or not endless_run.append(0), seconds=1)
+
+
+def test_closing_the_scene_forgets_results(ready_panel, hand, scene):
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    scene.Clear(False)
+    assert ready_panel.ui.summaryLabel.text == ""
+    assert ready_panel.ui.featuresTableView.mrmlTableNode() is None
+
+
+def test_the_chosen_preset_is_kept_in_the_scene(ready_panel):
+    assert ready_panel.logic.getParameterNode().preset == "discs"
+    ready_panel.exit()
+    ready_panel.ui.presetComboBox.setCurrentIndex(0)
+    ready_panel.enter()
+    assert ready_panel.ui.presetComboBox.currentData == "discs"
+
+
+def test_a_preset_that_is_not_installed_is_named(ready_panel):
+    ready_panel.logic.getParameterNode().preset = "from-another-computer"
+    assert "'from-another-computer' is not installed" in ready_panel.ui.presetDescriptionLabel.text
+
+
+def test_a_choice_that_is_not_clear_asks_the_user(ready_panel, hand):
+    ready_panel.ui.presetComboBox.setCurrentIndex(0)
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    assert "No preset was chosen automatically" in ready_panel.ui.statusLabel.text
+    assert button_of(ready_panel) == BUTTON
+
+
+def test_packages_are_asked_for_on_analyze_and_never_before(ready_panel, hand):
+    import slicer.packaging
+
+    slicer.packaging.installs.clear()
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    ((requester, requirements),) = slicer.packaging.installs
+    assert requester == "MedImageAnalysis"
+    assert any(requirement.startswith("scikit-image>=") for requirement in requirements)
+
+
+def test_an_existing_segmentation_replaces_the_automatic_one(ready_panel, hand, scene):
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    given = scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
+    given.GetSegmentation().GetNthSegment(0).SetName("By hand")
+    ready_panel.ui.inputSegmentationSelector.setCurrentNode(given)
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    features = ready_panel.ui.featuresTableView.mrmlTableNode()
+    assert features.GetCellText(0, 0) == "By hand"
