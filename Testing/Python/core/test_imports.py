@@ -75,7 +75,8 @@ def test_importing_the_package_imports_nothing_else():
 def test_the_pipeline_and_all_registries_load_without_any_optional_package():
     code = (
         "import sys; from MedImageAnalysisLib import pipeline; from MedImageAnalysisLib.preprocessing import STEPS;"
-        "from MedImageAnalysisLib.segmentation import METHODS; from MedImageAnalysisLib.features.clinical import MEASURES;"
+        "from MedImageAnalysisLib.segmentation import METHODS;"
+        "from MedImageAnalysisLib.features.clinical import MEASURES;"
         "from MedImageAnalysisLib.features import FeatureSettings, definitions; definitions(FeatureSettings());"
         "list(STEPS), list(METHODS), list(MEASURES); print(*sys.modules)"
     )
