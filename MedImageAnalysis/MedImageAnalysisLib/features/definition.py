@@ -6,7 +6,6 @@ the family's data; the function's docstring, with the formula, becomes the descr
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,11 +29,12 @@ class Units:
     """The units of the image that a table is made from."""
 
     length: str = "mm"
-    intensity: str = ""
+    intensity: str = "a.u."
+    ivh_intensity: str = "a.u."
 
     def fill(self, template: str) -> str:
-        """Return the unit for `template`, in which {length} and {intensity} stand for the image's units."""
-        return template.format(length=self.length, intensity=self.intensity or "a.u.")
+        """Return the unit for `template`, in which the names of the fields in braces stand for the image's units."""
+        return template.format(length=self.length, intensity=self.intensity, ivh_intensity=self.ivh_intensity)
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,10 @@ class Feature:
     title: str
     family: str
     unit: str
+    description: str
     code: str
     reference: str
     compute: Callable[[Any], Any] = field(repr=False)
-
-    @property
-    def description(self) -> str:
-        """The docstring of the function: what the feature means, and its formula."""
-        return inspect.getdoc(self.compute) or ""
 
     def definition(self, units: Units) -> FeatureDefinition:
         """Return what a column of this feature means, for an image with these units."""
@@ -61,7 +57,7 @@ class Feature:
             title=self.title,
             family=self.family,
             unit=units.fill(self.unit),
-            description=" ".join(self.description.split()),
+            description=self.description,
             code=self.code,
             reference=self.reference,
         )
@@ -100,12 +96,15 @@ class Family:
         Machine name, as in the settings, and what people read.
     reference : str
         DOI of the definitions; a feature may name another.
+    words : dict of str
+        What stands for the names in braces in the docstrings of functions that several families share.
     """
 
-    def __init__(self, name: str, title: str, reference: str = IBSI) -> None:
+    def __init__(self, name: str, title: str, reference: str = IBSI, words: dict[str, str] | None = None) -> None:
         self.name = name
         self.title = title
         self.reference = reference
+        self.words = words or {}
         self.features: list[Feature] = []
 
     def feature(self, name: str, title: str, code: str, unit: str = "1", reference: str = "") -> Callable:
@@ -119,39 +118,45 @@ class Family:
         code : str
             The IBSI's four-letter code; for features beyond the standard, scheme and value joined by a colon.
         unit : str
-            May contain {length} and {intensity}; "1" for a pure number.
+            May contain {length}, {intensity} and {ivh_intensity}; "1" for a pure number.
         reference : str
             DOI of the definition, if not that of the family.
         """
 
         def register(compute: Callable[[Any], Any]) -> Callable[[Any], Any]:
-            self.features.append(Feature(name, title, self.name, unit, code, reference or self.reference, compute))
+            description = " ".join((compute.__doc__ or "").split())
+            for word, meaning in self.words.items():
+                description = description.replace("{" + word + "}", meaning)
+            source = reference or self.reference
+            self.features.append(Feature(name, title, self.name, unit, description, code, source, compute))
             return compute
 
         return register
 
-    def compute(self, data: Any) -> Values:
-        """Compute all features from `data`; a feature that is not defined leaves an empty cell and its reason.
+    def compute(self, *parts: Any) -> Values:
+        """Compute all features; one that is not defined leaves an empty cell and its reason.
 
-        A function may return one value per gray level matrix: the feature is then their mean. Matrices for which it
-        is not defined (NaN) are left out of the mean.
+        A feature is the mean over all parts (e.g. slices), and over all matrices of a part if its function returns one
+        value for each. Where it is not defined, a part or matrix is left out of the mean.
         """
         values = np.full(len(self.features), np.nan)
         reasons: dict[int, str] = {}
         for column, feature in enumerate(self.features):
-            try:
-                values[column] = _mean_of_defined(feature.compute(data))
-            except Undefined as undefined:
-                reasons[column] = str(undefined)
-                continue
-            if not np.isfinite(values[column]):
-                values[column] = np.nan
-                reasons[column] = "Not defined for this region: the formula divides by zero."
+            found: list[np.ndarray] = []
+            reason = "Not defined for this region: the formula divides by zero."
+            with np.errstate(divide="ignore", invalid="ignore"):
+                for part in parts:
+                    try:
+                        found.append(np.atleast_1d(feature.compute(part)))
+                    except Undefined as undefined:
+                        reason = str(undefined)
+            values[column] = _mean_of_defined(found)
+            if np.isnan(values[column]):
+                reasons[column] = reason
         return Values(values, reasons)
 
 
-def _mean_of_defined(result: Any) -> float:
-    if np.ndim(result) == 0:
-        return float(result)
-    defined = result[np.isfinite(result)]
+def _mean_of_defined(found: list[np.ndarray]) -> float:
+    results = np.concatenate(found) if found else np.empty(0)
+    defined = results[np.isfinite(results)]
     return float(defined.mean()) if defined.size else np.nan

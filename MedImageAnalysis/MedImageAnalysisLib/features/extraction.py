@@ -8,7 +8,7 @@ from types import MappingProxyType, ModuleType
 import numpy as np
 import SimpleITK as sitk
 
-from ..analysis import FeatureDefinition, FeatureTable, Segmentation
+from ..analysis import FeatureDefinition, FeatureTable, Segment, Segmentation
 from ..errors import UnsupportedImageError
 from ..progress import Progress
 from .definition import Undefined, Units, Values
@@ -18,9 +18,18 @@ from .settings import FeatureSettings
 
 __all__ = ["definitions", "extract"]
 
+# The module of each family; shape has another for true 2D images.
 _MODULES = {
     "shape": "shape",
     "intensity": "intensity",
+    "histogram": "histogram",
+    "ivh": "ivh",
+    "glcm": "glcm",
+    "glrlm": "glrlm",
+    "glszm": "glszm",
+    "gldzm": "gldzm",
+    "ngtdm": "ngtdm",
+    "ngldm": "ngldm",
 }
 
 
@@ -67,7 +76,7 @@ def extract(
     rows = []
     for index, segment in enumerate(segmentation.segments):
         progress.step(f"Features of {segment.name}", index / len(segmentation.segments))
-        rows.append(_row(reader, segment, modules, settings))
+        rows.append(_row(reader, segment, modules))
     progress.step("Features extracted", 1.0)
     columns = definitions(
         settings, dimension=image.GetDimension(), length_unit=length_unit, intensity_unit=intensity_unit
@@ -85,7 +94,9 @@ def definitions(
     intensity_unit: str = "",
 ) -> tuple[FeatureDefinition, ...]:
     """Return what the columns of :func:`extract` mean, in their order, for an image of 2 or 3 dimensions."""
-    units = Units(length_unit, intensity_unit)
+    intensity = intensity_unit or "a.u."
+    # A fixed number of bins numbers them: the histogram's intensities are then bin numbers.
+    units = Units(length_unit, intensity, "1" if settings.ivh_discretization == "bin-number" else intensity)
     features = (feature for module in _modules(settings, dimension) for feature in module.FAMILY.features)
     return tuple(feature.definition(units) for feature in features)
 
@@ -111,9 +122,16 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(f".{name}", __package__)
 
 
-def _row(reader: RegionReader, segment, modules: list[ModuleType], settings: FeatureSettings) -> Values:
+def _row(reader: RegionReader, segment: Segment, modules: list[ModuleType]) -> Values:
     try:
-        region: Region = reader.read(segment)
+        region = reader.read(segment)
     except Undefined as empty:
         return Values.empty(sum(len(module.FAMILY.features) for module in modules), str(empty))
-    return Values.joined([module.compute(region, settings) for module in modules])
+    return Values.joined([_values(region, module) for module in modules])
+
+
+def _values(region: Region, module: ModuleType) -> Values:
+    try:
+        return module.compute(region)
+    except Undefined as undefined:
+        return Values.empty(len(module.FAMILY.features), str(undefined))

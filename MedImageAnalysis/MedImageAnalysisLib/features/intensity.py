@@ -8,14 +8,13 @@ import numpy as np
 
 from .definition import Family, Values
 from .region import Region
-from .settings import FeatureSettings
 
 __all__ = ["FAMILY", "Distribution", "compute"]
 
 FAMILY = Family("intensity", "Intensity statistics")
 
 
-def compute(region: Region, settings: FeatureSettings) -> Values:
+def compute(region: Region) -> Values:
     """Return the values of all features of this family."""
     return FAMILY.compute(Distribution(region.intensities))
 

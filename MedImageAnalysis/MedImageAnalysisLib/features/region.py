@@ -8,6 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from .definition import Undefined
+from .levels import GrayLevels, discretized
+from .settings import FeatureSettings
+from .texture import Texture
 
 __all__ = ["Region"]
 
@@ -26,18 +29,17 @@ class Region:
         The voxels whose intensities count: without those that re-segmentation leaves out (the intensity mask).
     spacing : numpy.ndarray of float, shape (3,)
         Size of a voxel along (slice, row, column). For a 2D image the first is 1 and means nothing.
+    settings : FeatureSettings
     dimension : int
         2 for a true 2D image, else 3.
-    resegmentation : tuple of (float or None)
-        Lower and upper bound of the intensities that were kept.
     """
 
     image: np.ndarray
     shape_mask: np.ndarray
     mask: np.ndarray
     spacing: np.ndarray
+    settings: FeatureSettings
     dimension: int = 3
-    resegmentation: tuple[float | None, float | None] = (None, None)
 
     @cached_property
     def intensities(self) -> np.ndarray:
@@ -69,3 +71,13 @@ class Region:
     def shape_points(self) -> np.ndarray:
         """Voxel centers of `shape_mask`, likewise."""
         return np.argwhere(self.shape_mask) * self.spacing
+
+    @cached_property
+    def levels(self) -> GrayLevels:
+        """Gray level of each voxel of `mask`, in memory order."""
+        return discretized(self.intensities, self.settings)
+
+    @cached_property
+    def texture(self) -> Texture:
+        """The gray levels in their places, ready to be counted."""
+        return Texture(self.mask, self.shape_mask, self.levels, self.settings)

@@ -65,7 +65,7 @@ class RegionReader:
         pixels = self._pixels[box]
         bounds = (self._settings.resegmentation_minimum, self._settings.resegmentation_maximum)
         kept = _resegmented(pixels, mask, bounds, self._settings.outlier_sigma)
-        return Region(pixels, mask, kept, self._spacing, self._dimension, bounds)
+        return Region(pixels, mask, kept, self._spacing, self._settings, self._dimension)
 
 
 def _volume(image: sitk.Image) -> np.ndarray:

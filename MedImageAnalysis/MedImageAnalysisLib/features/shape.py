@@ -11,14 +11,13 @@ from .enclosing import ellipsoid_area, minimum_bounding_box, minimum_ellipsoid
 from .hull import Hull, convex_hull, largest_distance
 from .mesh import area_and_volume, outer_points
 from .region import Region
-from .settings import FeatureSettings
 
 __all__ = ["FAMILY", "Shape", "compute", "principal_variances"]
 
 FAMILY = Family("shape", "Morphology")
 
 
-def compute(region: Region, settings: FeatureSettings) -> Values:
+def compute(region: Region) -> Values:
     """Return the values of all features of this family."""
     return FAMILY.compute(Shape(region))
 
@@ -292,7 +291,7 @@ def area_density_hull(shape: Shape) -> float:
     return shape.area / shape.hull.area
 
 
-@FAMILY.feature("morph_integ_int", "Integrated intensity", "99N0", "{intensity}.{length}3")
+@FAMILY.feature("morph_integ_int", "Integrated intensity", "99N0", "{intensity}·{length}3")
 def integrated_intensity(shape: Shape) -> float:
     """Volume times mean intensity: F = V (1/N) sum_k X_k."""
     return shape.volume * shape.mean_intensity

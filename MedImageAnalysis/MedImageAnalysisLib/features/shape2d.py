@@ -10,7 +10,6 @@ from .definition import Family, Undefined, Values
 from .hull import Hull, convex_hull, largest_distance
 from .mesh import outer_points
 from .region import Region
-from .settings import FeatureSettings
 from .shape import principal_variances
 
 __all__ = ["FAMILY", "PlanarShape", "area_and_perimeter", "compute"]
@@ -18,7 +17,7 @@ __all__ = ["FAMILY", "PlanarShape", "area_and_perimeter", "compute"]
 FAMILY = Family("shape", "Shape (2D)", reference="doi:10.1158/0008-5472.CAN-17-0339")
 
 
-def compute(region: Region, settings: FeatureSettings) -> Values:
+def compute(region: Region) -> Values:
     """Return the values of all features of this family."""
     return FAMILY.compute(PlanarShape(region))
 
@@ -186,7 +185,7 @@ def center_of_mass_shift(shape: PlanarShape) -> float:
 
 
 @FAMILY.feature(
-    "shape2d_integrated_intensity", "Integrated intensity", "99MEDIMAGE:integrated-intensity", "{intensity}.{length}2"
+    "shape2d_integrated_intensity", "Integrated intensity", "99MEDIMAGE:integrated-intensity", "{intensity}·{length}2"
 )
 def integrated_intensity(shape: PlanarShape) -> float:
     """Area times mean intensity: F = A (1/N) sum_k X_k."""
