@@ -159,6 +159,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         header = self.ui.probabilitiesTableWidget.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
+        self.ui.featuresTableView.verticalHeader().setMaximumWidth(230)
         self._fillPresets()
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -330,36 +331,36 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _showTables(self) -> None:
         """Show the tables of results, also those of a scene that was loaded."""
-        self.ui.measurementsTableView.setMRMLTableNode(self._parameterNode.measurements)
-        self.ui.featuresTableView.setMRMLTableNode(self._parameterNode.features)
-        tableNode = self._parameterNode.probabilities
-        table = self.ui.probabilitiesTableWidget
-        table.setRowCount(tableNode.GetNumberOfRows() if tableNode else 0)
-        for row in range(table.rowCount):
-            self._showProbability(row, tableNode.GetTable())
-        self.ui.resultsCollapsibleButton.enabled = bool(self._parameterNode.summary)
+        from MedImageAnalysisLib.mrml import tableFromNode
+        from MedImageAnalysisLib.rich_text import probability_rows
 
-    def _showProbability(self, row: int, table) -> None:
+        for view, tableNode in (
+            (self.ui.measurementsTableView, self._parameterNode.measurements),
+            (self.ui.featuresTableView, self._parameterNode.features),
+        ):
+            view.setMRMLTableNode(tableNode)
+            view.resizeColumnsToContents()
+        tableNode = self._parameterNode.probabilities
+        rows = probability_rows(tableFromNode(tableNode)) if tableNode else ()
+        self.ui.probabilitiesTableWidget.setRowCount(0)
+        self.ui.probabilitiesTableWidget.setRowCount(len(rows))
+        for index, row in enumerate(rows):
+            self._showProbability(index, row)
+
+    def _showProbability(self, index: int, row) -> None:
         """Show one category: its name, a bar, its probability with bounds, and whether it cannot be ruled out."""
-        probability, lower, upper = (
-            table.GetValueByName(row, name).ToDouble() for name in ("probability", "lower", "upper")
-        )
-        inSet = bool(table.GetValueByName(row, "in_prediction_set").ToInt())
-        bar = qt.QProgressBar()
-        bar.textVisible = False
-        bar.maximum = 1000
-        bar.value = round(1000 * probability)
-        bar.enabled = inSet
-        texts = (
-            table.GetValueByName(row, "category").ToString(),
-            "",
-            f"{probability:.1%}",
-            f"{lower:.0%} \u2013 {upper:.0%}",
-            "\u2713" if inSet else "",
-        )
-        for column, text in enumerate(texts):
-            self.ui.probabilitiesTableWidget.setItem(row, column, qt.QTableWidgetItem(text))
-        self.ui.probabilitiesTableWidget.setCellWidget(row, 1, bar)
+        table = self.ui.probabilitiesTableWidget
+        for column, text in enumerate((row.category, "", row.probability, row.bounds, row.mark)):
+            item = qt.QTableWidgetItem(text)
+            item.setToolTip(row.note)
+            table.setItem(index, column, item)
+        if row.share is not None:
+            bar = qt.QProgressBar()
+            bar.maximum = 1000
+            bar.value = round(1000 * row.share)
+            bar.textVisible = False
+            bar.enabled = bool(row.mark)
+            table.setCellWidget(index, 1, bar)
 
     def _updateControls(self) -> None:
         """Bring button, inputs and progress bar in line with what runs."""

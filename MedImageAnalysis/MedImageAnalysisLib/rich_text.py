@@ -1,13 +1,16 @@
-"""What an analysis says, as the small HTML that Qt labels understand. All texts from presets and models are escaped."""
+"""What an analysis says, in the words and the small HTML that panels show. Texts of presets and models are escaped."""
 
 from __future__ import annotations
 
 import html
+import math
+from dataclasses import dataclass
 
 from .analysis import Analysis
+from .export.tables import Table
 from .preset import Preset
 
-__all__ = ["findings_html", "steps_text", "summary_html"]
+__all__ = ["ProbabilityRow", "findings_html", "probability_rows", "steps_text", "summary_html"]
 
 # Mid-tones that are legible on a light and on a dark ground.
 _LEVEL_COLORS = {"green": "#2e9e5b", "amber": "#d98e04", "red": "#d64545"}
@@ -36,3 +39,31 @@ def steps_text(preset: Preset) -> str:
     """Return all steps of a preset in the order in which they run, each as the call that repeats it."""
     steps = (*preset.preprocessing, *preset.segmentation, preset.features, *preset.measurements)
     return "\n".join([*map(repr, steps), *(f"recognize({model!r})" for model in preset.models)])
+
+
+@dataclass(frozen=True)
+class ProbabilityRow:
+    """One row of the table of probabilities as people read it; `share` is None if nothing was assessed."""
+
+    category: str
+    share: float | None
+    probability: str = ""
+    bounds: str = ""
+    mark: str = ""
+    note: str = ""
+
+
+def probability_rows(table: Table) -> tuple[ProbabilityRow, ...]:
+    """Return the rows of a table of probabilities in words; a mark stands for "cannot be ruled out"."""
+    columns = {column.name: column.values for column in table.columns}
+    names = ("category", "probability", "lower", "upper", "in_prediction_set", "notes")
+    return tuple(_probability_row(*row) for row in zip(*(columns[name] for name in names), strict=True))
+
+
+def _probability_row(
+    category: str, probability: float, lower: float, upper: float, in_set: bool, note: str
+) -> ProbabilityRow:
+    if math.isnan(probability):
+        return ProbabilityRow(category.capitalize(), None, note=note)
+    bounds = f"{lower:.0%} – {upper:.0%}"
+    return ProbabilityRow(category, probability, f"{probability:.1%}", bounds, "✓" if in_set else "", note)

@@ -42,6 +42,11 @@ class Hand:
             self._application.processEvents()
             time.sleep(0.002)
 
+    def rest(self):
+        """Let everything that is pending happen, such as the layout of new texts."""
+        for _ in range(5):
+            self._application.processEvents()
+
     def click(self, button):
         """Click in the middle of a button, as a mouse does."""
         from PySide6.QtCore import Qt
@@ -110,8 +115,8 @@ def hand(slicer_application):
 
 
 @pytest.fixture
-def panel(module, scene, discs_preset, hand):
-    """The open panel."""
+def panel(module, scene, discs_preset, hand, capfd):
+    """The open panel. Errors in its slots and observers, which Qt and VTK only print, fail the test."""
     import qt
     import slicer
 
@@ -129,3 +134,4 @@ def panel(module, scene, discs_preset, hand):
     for selector in (widget.ui.inputVolumeSelector, widget.ui.inputSegmentationSelector):
         selector.setMRMLScene(None)
     parent.close()
+    assert "Traceback" not in capfd.readouterr().err

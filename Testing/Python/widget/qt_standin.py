@@ -17,7 +17,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
-__all__ = ["Property", "Signal", "UiLoader", "application", "make_qt_module", "property_of", "widget_class"]
+__all__ = ["Property", "Signal", "UiLoader", "application", "property_of", "qt"]
 
 Property, Signal = QtCore.Property, QtCore.Signal
 
@@ -100,16 +100,16 @@ def _taken(slot: Callable, given: int) -> int:
     return min(given, sum(parameter.kind in positional for parameter in parameters))
 
 
-def _with_connect(cls: type) -> None:
+def _give_connections(cls: type) -> None:
     cls.connect, cls.disconnect = _connect, _disconnect
 
 
-def widget_class(cls: type[QtCore.QObject]) -> type[QtCore.QObject]:
+def _with_pythonqt_connections(cls: type[QtCore.QObject]) -> type[QtCore.QObject]:
     """Return a thin subclass that has PythonQt's `connect` and `disconnect`; so have its subclasses.
 
     PySide6 does not look up these two on instances of its own classes, hence the subclass.
     """
-    body = {"connect": _connect, "disconnect": _disconnect, "__init_subclass__": classmethod(_with_connect)}
+    body = {"connect": _connect, "disconnect": _disconnect, "__init_subclass__": classmethod(_give_connections)}
     return type(cls.__name__, (cls,), body)
 
 
@@ -128,7 +128,7 @@ class UiLoader(QtUiTools.QUiLoader):
         return widget
 
 
-def make_qt_module() -> types.ModuleType:
+def _make_qt_module() -> types.ModuleType:
     """Return a module `qt` that flattens PySide6's modules, as Slicer's does."""
     qt = types.ModuleType("qt")
     object_classes = {
@@ -145,7 +145,7 @@ def make_qt_module() -> types.ModuleType:
     for module in (*_QT_MODULES, QtUiTools):
         for name, value in _contents(module).items():
             derivable = value in object_classes and not issubclass(value, QtCore.QCoreApplication)
-            setattr(qt, name, widget_class(value) if derivable else value)
+            setattr(qt, name, _with_pythonqt_connections(value) if derivable else value)
     qt.QUiLoader = UiLoader
     UiLoader.classes.update({name: value for name, value in vars(qt).items() if _is_widget(value)})
     return qt
@@ -167,3 +167,6 @@ def _is_widget(value: Any) -> bool:
 def property_of(widget: QtCore.QObject, name: str) -> Any:
     """Return a dynamic property of a widget, or None."""
     return _get_property(widget, name)
+
+
+qt = _make_qt_module()

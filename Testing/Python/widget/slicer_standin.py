@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import qt_standin
-from widgets_standin import add_slicer_widgets
+import widgets_standin
+from qt_standin import qt
 
 __all__ = ["running_slicer"]
 
@@ -204,7 +205,7 @@ class SampleDataLogic:
         return str(path)
 
 
-def _application(qt: types.ModuleType) -> types.SimpleNamespace:
+def _application() -> types.SimpleNamespace:
     """Return what stands for `slicer.app`: no main window, and testing enabled, so that no message box opens."""
     startup = []
     return types.SimpleNamespace(
@@ -234,12 +235,10 @@ def running_slicer(module_file: Path) -> Iterator[types.ModuleType]:
     import slicer
     import slicer.util
 
-    qt_standin.application()
-    qt, ctk = qt_standin.make_qt_module(), types.ModuleType("ctk")
     installs = []
     modules = {
         "qt": qt,
-        "ctk": ctk,
+        "ctk": _module("ctk", ctkCollapsibleButton=widgets_standin.ctkCollapsibleButton),
         "slicer.i18n": _module("slicer.i18n", tr=lambda text: text, translate=lambda context, text: text),
         "slicer.packaging": _module(
             "slicer.packaging",
@@ -262,12 +261,13 @@ def running_slicer(module_file: Path) -> Iterator[types.ModuleType]:
     before = dict(vars(slicer))
     module_path = slicer.util.modulePath
     sys.modules.update(modules)
-    slicer.app = _application(qt)
+    slicer.app = _application()
     for name, module in modules.items():
         if name.startswith("slicer."):
             setattr(slicer, name.removeprefix("slicer."), module)
     slicer.util.modulePath = lambda name: str(module_file)
-    add_slicer_widgets(qt, ctk, slicer)
+    for name in ("qMRMLWidget", "qMRMLNodeComboBox", "qMRMLTableView"):
+        setattr(slicer, name, getattr(widgets_standin, name))
     try:
         yield slicer
     finally:

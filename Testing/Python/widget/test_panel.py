@@ -1,9 +1,14 @@
 """The panel, driven by clicks: real module file, real .ui file, real scene; only Qt wears PythonQt's clothes."""
 
+import itertools
 import logging
 import time
+from dataclasses import replace
 
 import pytest
+
+from MedImageAnalysisLib import pipeline
+from MedImageAnalysisLib.analysis import CategoryProbability, Measurement, QualityFinding, Recognition
 
 BUTTON = ("Analyze", True)
 
@@ -25,6 +30,35 @@ def ready_panel(panel, a_radiograph, discs_preset):
 
 
 @pytest.fixture
+def recognizing_run(monkeypatch):
+    """The real computation, with a recognition and findings that make all parts of the panel speak."""
+    real_run = pipeline.run
+    categories = (
+        CategoryProbability("Cardiomegaly", 0.823, 0.71, 0.9, True),
+        CategoryProbability("Normal heart size", 0.177, 0.1, 0.29, False),
+    )
+    recognition = Recognition(
+        "cardiomegaly",
+        "1.0",
+        "Heart size <Cardiothoracic ratio>",
+        assessed=True,
+        categories=categories,
+        summary="Cardiomegaly: 82 % (71 to 90 %). Cardiothoracic ratio 0.56.",
+    )
+    ratio = Measurement("cardiothoracic_ratio", "Cardiothoracic ratio", 0.56, "1", "Heart over thorax", "doi", 0.02)
+    findings = (
+        QualityFinding("green", "Field of view", "both lungs are whole"),
+        QualityFinding("amber", "Rotation", "the spine is 4 mm off the middle of the clavicles"),
+    )
+
+    def run(image, preset, *, segmentation, progress):
+        analysis = real_run(image, preset, segmentation=segmentation, progress=progress)
+        return replace(analysis, recognitions=(recognition,), measurements=(ratio,), quality=findings)
+
+    monkeypatch.setattr(pipeline, "run", run)
+
+
+@pytest.fixture
 def endless_run(monkeypatch):
     """A computation that goes on until it is cancelled; returns how often it asked whether it was."""
     asked = []
@@ -35,7 +69,7 @@ def endless_run(monkeypatch):
             progress.step("Working hard", 0.25)
             time.sleep(0.005)
 
-    monkeypatch.setattr("MedImageAnalysisLib.pipeline.run", run)
+    monkeypatch.setattr(pipeline, "run", run)
     return asked
 
 
@@ -72,6 +106,8 @@ def test_a_click_on_analyze_gives_the_nodes_of_the_results(ready_panel, hand, sc
     assert features is not None
     assert features.GetNumberOfRows() >= 1
     assert "Not assessed" in ready_panel.ui.summaryLabel.text
+    assert ready_panel.ui.probabilitiesTableWidget.item(0, 0).text() == "Not assessed"
+    assert ready_panel.ui.probabilitiesTableWidget.cellWidget(0, 1) is None
 
 
 def test_cancel_stops_within_a_second_and_adds_nothing(ready_panel, hand, scene, endless_run):
@@ -88,8 +124,6 @@ def test_cancel_stops_within_a_second_and_adds_nothing(ready_panel, hand, scene,
 
 
 def test_a_cancel_that_comes_too_late_still_adds_nothing(ready_panel, hand, scene, monkeypatch):
-    from MedImageAnalysisLib import pipeline
-
     real_run = pipeline.run
 
     def deaf_run(image, preset, *, segmentation, progress):
@@ -123,7 +157,7 @@ def test_a_defect_frees_the_button_too(ready_panel, hand, monkeypatch, capfd):
     def broken_run(image, preset, *, segmentation, progress):
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr("MedImageAnalysisLib.pipeline.run", broken_run)
+    monkeypatch.setattr(pipeline, "run", broken_run)
     hand.click(ready_panel.ui.analyzeButton)
     hand.wait_until(lambda: is_idle(ready_panel))
     assert button_of(ready_panel) == BUTTON
@@ -140,7 +174,7 @@ def test_the_gui_does_not_freeze(ready_panel, hand, endless_run):
     hand.click(ready_panel.ui.analyzeButton)
     hand.wait_until(lambda: len(ticks) > 50)
     timer.stop()
-    longest = max(later - earlier for earlier, later in zip(ticks, ticks[1:], strict=False))
+    longest = max(later - earlier for earlier, later in itertools.pairwise(ticks))
     assert longest < 0.25
     assert len(endless_run) > 20
 
@@ -205,3 +239,43 @@ def test_an_existing_segmentation_replaces_the_automatic_one(ready_panel, hand, 
     hand.wait_until(lambda: is_idle(ready_panel))
     features = ready_panel.ui.featuresTableView.mrmlTableNode()
     assert features.GetCellText(0, 0) == "By hand"
+
+
+def test_probabilities_are_shown_as_bars_with_their_bounds(ready_panel, hand, recognizing_run):
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    table = ready_panel.ui.probabilitiesTableWidget
+    rows = [[table.item(row, column).text() for column in (0, 2, 3, 4)] for row in range(table.rowCount)]
+    assert rows == [
+        ["Cardiomegaly", "82.3%", "71% \N{EN DASH} 90%", "\N{CHECK MARK}"],
+        ["Normal heart size", "17.7%", "10% \N{EN DASH} 29%", ""],
+    ]
+    assert [table.cellWidget(row, 1).value for row in range(2)] == [823, 177]
+
+
+def test_texts_of_models_are_not_taken_for_markup(ready_panel, hand, recognizing_run):
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    assert "&lt;Cardiothoracic ratio&gt;" in ready_panel.ui.summaryLabel.text
+
+
+def test_findings_are_marked_by_their_level(ready_panel, hand, recognizing_run):
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    first, second = ready_panel.ui.findingsLabel.text.split("<br/>")[:2]
+    assert "Field of view" in first
+    assert "Rotation" in second
+    assert first.split("color:")[1][:7] != second.split("color:")[1][:7]
+
+
+def test_the_panel_is_worth_a_look(ready_panel, hand, recognizing_run, output_folder):
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    hand.rest()
+    picture = output_folder / "panel.png"
+    assert ready_panel.parent.grab().save(str(picture))
+    ready_panel.ui.advancedCollapsibleButton.collapsed = False
+    ready_panel.ui.resultsTabWidget.currentIndex = 2
+    hand.rest()
+    assert ready_panel.parent.grab().save(str(output_folder / "panel-features.png"))
+    assert picture.stat().st_size > 10_000

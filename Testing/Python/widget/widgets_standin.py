@@ -2,156 +2,76 @@
 
 from __future__ import annotations
 
-import types
+from PySide6.QtWidgets import QWidget
+from qt_standin import Property, Signal, UiLoader, qt
 
-from qt_standin import Property, Signal, UiLoader
-
-__all__ = ["add_slicer_widgets"]
+__all__ = ["ctkCollapsibleButton", "qMRMLNodeComboBox", "qMRMLTableView", "qMRMLWidget"]
 
 HEADER_HEIGHT = 24
+ARROWS = {True: "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}", False: "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"}
 
 
-def _collapsible_button(qt: types.ModuleType) -> type:
-    class ctkCollapsibleButton(qt.QFrame):
-        """A heading over contents that a click hides."""
+class ctkCollapsibleButton(qt.QFrame):
+    """A heading over contents that a click hides."""
 
-        contentsCollapsed = Signal(bool)
+    contentsCollapsed = Signal(bool)
 
-        def __init__(self, parent=None):
-            super().__init__(parent)
-            self._text, self._collapsed = "", False
-            self.setContentsMargins(0, HEADER_HEIGHT, 0, 0)
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._text, self._collapsed = "", False
+        self.setContentsMargins(0, HEADER_HEIGHT, 0, 0)
 
-        def _set_text(self, text):
-            self._text = text
-            self.update()
+    def _set_text(self, text):
+        self._text = text
+        self.update()
 
-        def _set_collapsed(self, collapsed):
-            self._collapsed = collapsed
-            for child in self.findChildren(qt.QWidget, options=qt.Qt.FindDirectChildrenOnly):
-                child.setVisible(not collapsed)
-            self.setMaximumHeight(HEADER_HEIGHT if collapsed else 16777215)
-            self.contentsCollapsed.emit(collapsed)
-            self.update()
+    def _set_collapsed(self, collapsed):
+        self._collapsed = collapsed
+        for child in self.findChildren(QWidget, options=qt.Qt.FindDirectChildrenOnly):
+            child.setVisible(not collapsed)
+        self.setContentsMargins(0, 0 if collapsed else HEADER_HEIGHT, 0, 0)
+        self.setMaximumHeight(HEADER_HEIGHT if collapsed else 16777215)
+        self.contentsCollapsed.emit(collapsed)
+        self.update()
 
-        text = Property(str, lambda self: self._text, _set_text)
-        collapsed = Property(bool, lambda self: self._collapsed, _set_collapsed)
+    text = Property(str, lambda self: self._text, _set_text)
+    collapsed = Property(bool, lambda self: self._collapsed, _set_collapsed)
 
-        def childEvent(self, event):
-            # The .ui file collapses it before it gives it children.
-            if self._collapsed and event.type() == qt.QEvent.ChildPolished and event.child().isWidgetType():
-                event.child().setVisible(False)
+    def childEvent(self, event):
+        # The .ui file collapses it before it gives it children.
+        if self._collapsed and event.type() == qt.QEvent.ChildPolished and event.child().isWidgetType():
+            event.child().setVisible(False)
 
-        def mousePressEvent(self, event):
-            if event.position().y() < HEADER_HEIGHT:
-                self.collapsed = not self._collapsed
+    def mousePressEvent(self, event):
+        if event.position().y() < HEADER_HEIGHT:
+            self.collapsed = not self._collapsed
 
-        def paintEvent(self, event):
-            painter = qt.QPainter(self)
-            painter.setRenderHint(qt.QPainter.Antialiasing)
-            header = qt.QRectF(0, 0, self.width, HEADER_HEIGHT - 2)
-            painter.setPen(qt.Qt.NoPen)
-            painter.setBrush(self.palette.button().color().darker(106))
-            painter.drawRoundedRect(header, 3, 3)
-            painter.setPen(self.palette.buttonText().color())
-            arrow = (
-                "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}"
-                if self._collapsed
-                else "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"
-            )
-            painter.drawText(header.adjusted(8, 0, 0, 0), qt.Qt.AlignVCenter, f"{arrow}  {self._text}")
-            painter.end()
-
-    return ctkCollapsibleButton
+    def paintEvent(self, event):
+        painter = qt.QPainter(self)
+        painter.setRenderHint(qt.QPainter.Antialiasing)
+        header = qt.QRectF(0, 0, self.width, HEADER_HEIGHT - 2)
+        painter.setPen(qt.Qt.NoPen)
+        painter.setBrush(self.palette.button().color().darker(106))
+        painter.drawRoundedRect(header, 3, 3)
+        painter.setPen(self.palette.buttonText().color())
+        painter.drawText(header.adjusted(8, 0, 0, 0), qt.Qt.AlignVCenter, f"{ARROWS[self._collapsed]}  {self._text}")
+        painter.end()
 
 
-def _mrml_widget(qt: types.ModuleType) -> type:
-    class qMRMLWidget(qt.QWidget):
-        """A widget that hands its scene on; in Slicer the <connections> of the .ui file do that."""
+class qMRMLWidget(qt.QWidget):
+    """A widget that hands its scene on; in Slicer the <connections> of the .ui file do that."""
 
-        isEntered = True
+    isEntered = True
 
-        def setMRMLScene(self, scene):
-            for child in self.findChildren(qt.QWidget):
-                if hasattr(child, "setMRMLScene"):
-                    child.setMRMLScene(scene)
-
-    return qMRMLWidget
-
-
-def _node_combo_box(qt: types.ModuleType) -> type:
-    class qMRMLNodeComboBox(qt.QWidget):
-        """Offers the nodes of some classes, as they come and go."""
-
-        currentNodeChanged = Signal(object)
-
-        def __init__(self, parent=None):
-            super().__init__(parent)
-            self._scene, self._types, self._observers, self._shown = None, [], [], None
-            self._flags = {"showChildNodeTypes": True, "noneEnabled": False, "noneDisplay": "None"}
-            layout = qt.QHBoxLayout(self)
-            layout.setContentsMargins(0, 0, 0, 0)
-            self.box = qt.QComboBox()
-            layout.addWidget(self.box)
-            self.box.connect("currentIndexChanged(int)", self._announce)
-
-        def _set_types(self, node_types):
-            self._types = list(node_types)
-            self._fill()
-
-        nodeTypes = Property("QStringList", lambda self: self._types, _set_types)
-
-        def setMRMLScene(self, scene):
-            for tag in self._observers:
-                self._scene.RemoveObserver(tag)
-            self._scene = scene
-            events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent) if scene else ()
-            self._observers = [scene.AddObserver(event, lambda *_: self._fill()) for event in events]
-            self._fill()
-
-        def currentNode(self):
-            return self._scene.GetNodeByID(self.box.currentData) if self._scene and self.box.currentData else None
-
-        def setCurrentNode(self, node):
-            self.box.setCurrentIndex(self.box.findData(node.GetID() if node else ""))
-
-        def _fill(self):
-            chosen = self.box.currentData
-            self.box.blockSignals(True)
-            self.box.clear()
-            if self._flags["noneEnabled"]:
-                self.box.addItem(self._flags["noneDisplay"], "")
-            for node in self._nodes():
-                self.box.addItem(node.GetName(), node.GetID())
-            index = self.box.findData(chosen)
-            self.box.setCurrentIndex(index if index >= 0 else min(0, self.box.count - 1))
-            self.box.blockSignals(False)
-            self._announce()
-
-        def _nodes(self):
-            for node_type in self._types if self._scene else ():
-                for index in range(self._scene.GetNumberOfNodesByClass(node_type)):
-                    node = self._scene.GetNthNodeByClass(index, node_type)
-                    if self._flags["showChildNodeTypes"] or node.GetClassName() == node_type:
-                        yield node
-
-        def _announce(self):
-            if self.box.currentData != self._shown:
-                self._shown = self.box.currentData
-                self.currentNodeChanged.emit(self.currentNode())
-
-    for name, kind in {
-        "showChildNodeTypes": bool,
-        "noneEnabled": bool,
-        "noneDisplay": str,
-        "addEnabled": bool,
-        "removeEnabled": bool,
-    }.items():
-        setattr(qMRMLNodeComboBox, name, _flag(name, kind))
-    return qMRMLNodeComboBox
+    def setMRMLScene(self, scene):
+        for child in self.findChildren(QWidget):
+            if hasattr(child, "setMRMLScene"):
+                child.setMRMLScene(scene)
 
 
 def _flag(name: str, kind: type) -> Property:
+    """Return a property of the node selector that only changes what it offers."""
+
     def write(self, value):
         self._flags[name] = value
         self._fill()
@@ -159,53 +79,106 @@ def _flag(name: str, kind: type) -> Property:
     return Property(kind, lambda self: self._flags.get(name), write)
 
 
-def _table_view(qt: types.ModuleType) -> type:
-    class qMRMLTableView(qt.QTableView):
-        """Shows a table node, with the columns' titles and units."""
+class qMRMLNodeComboBox(qt.QWidget):
+    """Offers the nodes of some classes, as they come and go."""
 
-        def __init__(self, parent=None):
-            super().__init__(parent)
-            self._transposed, self._node = False, None
+    currentNodeChanged = Signal(object)
 
-        def _set_transposed(self, transposed):
-            self._transposed = transposed
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._scene, self._types, self._observers, self._shown = None, [], [], None
+        self._flags = {"showChildNodeTypes": True, "noneEnabled": False, "noneDisplay": "None"}
+        layout = qt.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.box = qt.QComboBox()
+        layout.addWidget(self.box)
+        self.box.connect("currentIndexChanged(int)", self._announce)
 
-        transposed = Property(bool, lambda self: self._transposed, _set_transposed)
+    def _set_types(self, node_types):
+        self._types = list(node_types)
+        self._fill()
 
-        def mrmlTableNode(self):
-            return self._node
+    nodeTypes = Property("QStringList", lambda self: self._types, _set_types)
+    showChildNodeTypes = _flag("showChildNodeTypes", bool)
+    noneEnabled = _flag("noneEnabled", bool)
+    noneDisplay = _flag("noneDisplay", str)
+    addEnabled = _flag("addEnabled", bool)
+    removeEnabled = _flag("removeEnabled", bool)
 
-        def setMRMLTableNode(self, node):
-            self._node = node
-            model = qt.QStandardItemModel(self)
-            self.setModel(model)
-            if node is None:
-                return
-            names = [node.GetColumnName(column) for column in range(node.GetNumberOfColumns())]
-            titles = [self._title(node, name) for name in names]
-            for row in range(node.GetNumberOfRows()):
-                items = [qt.QStandardItem(node.GetCellText(row, column)) for column in range(len(names))]
-                (model.appendColumn if self._transposed else model.appendRow)(items)
-            (model.setVerticalHeaderLabels if self._transposed else model.setHorizontalHeaderLabels)(titles)
+    def setMRMLScene(self, scene):
+        for tag in self._observers:
+            self._scene.RemoveObserver(tag)
+        self._scene = scene
+        events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent) if scene else ()
+        self._observers = [scene.AddObserver(event, lambda *_: self._fill()) for event in events]
+        self._fill()
 
-        @staticmethod
-        def _title(node, name):
-            unit = node.GetColumnUnitLabel(name)
-            return (node.GetColumnTitle(name) or name) + (f" [{unit}]" if unit else "")
+    def currentNode(self):
+        return self._scene.GetNodeByID(self.box.currentData) if self._scene and self.box.currentData else None
 
-    return qMRMLTableView
+    def setCurrentNode(self, node):
+        self.box.setCurrentIndex(self.box.findData(node.GetID() if node else ""))
+
+    def _fill(self):
+        chosen = self.box.currentData
+        self.box.blockSignals(True)
+        self.box.clear()
+        if self._flags["noneEnabled"]:
+            self.box.addItem(self._flags["noneDisplay"], "")
+        for node in self._nodes():
+            self.box.addItem(node.GetName(), node.GetID())
+        index = self.box.findData(chosen)
+        self.box.setCurrentIndex(index if index >= 0 else min(0, self.box.count - 1))
+        self.box.blockSignals(False)
+        self._announce()
+
+    def _nodes(self):
+        for node_type in self._types if self._scene else ():
+            for index in range(self._scene.GetNumberOfNodesByClass(node_type)):
+                node = self._scene.GetNthNodeByClass(index, node_type)
+                if self._flags["showChildNodeTypes"] or node.GetClassName() == node_type:
+                    yield node
+
+    def _announce(self):
+        if self.box.currentData != self._shown:
+            self._shown = self.box.currentData
+            self.currentNodeChanged.emit(self.currentNode())
 
 
-def add_slicer_widgets(qt: types.ModuleType, ctk: types.ModuleType, slicer: types.ModuleType) -> None:
-    """Put the stand-ins where scripts and .ui files look for them."""
-    ctk.ctkCollapsibleButton = _collapsible_button(qt)
-    slicer.qMRMLWidget = _mrml_widget(qt)
-    slicer.qMRMLNodeComboBox = _node_combo_box(qt)
-    slicer.qMRMLTableView = _table_view(qt)
-    for owner, name in (
-        (ctk, "ctkCollapsibleButton"),
-        (slicer, "qMRMLWidget"),
-        (slicer, "qMRMLNodeComboBox"),
-        (slicer, "qMRMLTableView"),
-    ):
-        UiLoader.classes[name] = getattr(owner, name)
+class qMRMLTableView(qt.QTableView):
+    """Shows a table node, with the columns' titles and units."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._transposed, self._node = False, None
+
+    def _set_transposed(self, transposed):
+        self._transposed = transposed
+
+    transposed = Property(bool, lambda self: self._transposed, _set_transposed)
+
+    def mrmlTableNode(self):
+        return self._node
+
+    def setMRMLTableNode(self, node):
+        self._node = node
+        model = qt.QStandardItemModel(self)
+        self.setModel(model)
+        if node is None:
+            return
+        names = [node.GetColumnName(column) for column in range(node.GetNumberOfColumns())]
+        titles = [self._title(node, name) for name in names]
+        for row in range(node.GetNumberOfRows()):
+            items = [qt.QStandardItem(node.GetCellText(row, column)) for column in range(len(names))]
+            (model.appendColumn if self._transposed else model.appendRow)(items)
+        (model.setVerticalHeaderLabels if self._transposed else model.setHorizontalHeaderLabels)(titles)
+
+    @staticmethod
+    def _title(node, name):
+        unit = node.GetColumnUnitLabel(name)
+        return (node.GetColumnTitle(name) or name) + (f" [{unit}]" if unit else "")
+
+
+UiLoader.classes.update(
+    {cls.__name__: cls for cls in (ctkCollapsibleButton, qMRMLNodeComboBox, qMRMLTableView, qMRMLWidget)}
+)
