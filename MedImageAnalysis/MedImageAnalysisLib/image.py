@@ -16,6 +16,7 @@ import SimpleITK as sitk
 
 from .analysis import ImageInfo, MedicalImage, SlicePlacement
 from .errors import GeometryError, InvalidSettingError, UnreadableImageError, UnsupportedImageError
+from .limits import check_dimension, times
 from .progress import Progress
 
 __all__ = ["content_hash", "from_pixels", "read_image"]
@@ -95,7 +96,7 @@ def from_pixels(pixels: sitk.Image, info: ImageInfo = ImageInfo()) -> MedicalIma
     Parameters
     ----------
     pixels : sitk.Image
-        Scalar, 2D or 3D (or 4D with a single time point). It is not changed.
+        Scalar, 2D or 3D (or more with a single time point). It is not changed.
     info : ImageInfo
 
     Raises
@@ -108,14 +109,10 @@ def from_pixels(pixels: sitk.Image, info: ImageInfo = ImageInfo()) -> MedicalIma
     """
     _check_type(pixels)
     if 0 in pixels.GetSize():
-        raise UnsupportedImageError(f"The image has no pixels: its size is {_size(pixels)}.")
-    if pixels.GetDimension() == 4 and pixels.GetSize()[3] == 1:
-        pixels = pixels[:, :, :, 0]
-    if pixels.GetDimension() not in (2, 3):
-        raise UnsupportedImageError(
-            f"The image has {pixels.GetDimension()} dimensions ({_size(pixels)}), e.g. a series over time. "
-            "Only 2D and 3D are handled: extract one time point first."
-        )
+        raise UnsupportedImageError(f"The image has no pixels: its size is {times(pixels.GetSize())}.")
+    check_dimension(pixels.GetSize())
+    if pixels.GetDimension() > 3:
+        pixels = sitk.Extract(pixels, (*pixels.GetSize()[:3], *[0] * (pixels.GetDimension() - 3)))
     _check_geometry(pixels)
     _check_finite(pixels)
     if pixels.GetDimension() == 3 and 1 in pixels.GetSize():
@@ -189,7 +186,3 @@ def _single_slice(pixels: sitk.Image) -> tuple[sitk.Image, SlicePlacement]:
     flat = sitk.Extract(pixels, collapsed, (0, 0, 0), sitk.ExtractImageFilter.DIRECTIONCOLLAPSETOIDENTITY)
     flat.SetOrigin((0.0, 0.0))
     return flat, placement
-
-
-def _size(pixels: sitk.Image) -> str:
-    return " x ".join(map(str, pixels.GetSize()))

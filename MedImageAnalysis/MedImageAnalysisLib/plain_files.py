@@ -6,7 +6,6 @@ stranger never reaches any other of ITK's readers.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -15,8 +14,10 @@ import SimpleITK as sitk
 from .analysis import ImageInfo
 from .color import LUMINANCE_CORRECTION, luminance
 from .errors import UnreadableImageError, UnsupportedImageError
+from .limits import check_dimension, check_size
+from .nifti import checked_nifti
 
-__all__ = ["check_size", "luminance_image", "plain_format", "read_plain"]
+__all__ = ["plain_format", "read_plain"]
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "PNGImageIO"),
@@ -38,15 +39,14 @@ _SUFFIXES = (
     (".nrrd", "NrrdImageIO"),
     (".nhdr", "NrrdImageIO"),
 )
-# These store, if anything, the resolution of a print or a screen: not millimeters in the patient.
-_WITHOUT_SPACING = ("PNGImageIO", "JPEGImageIO", "TIFFImageIO")
+_WITH_DETACHED_PIXELS = (".mhd", ".nhdr")
 _SPACING_KEYS = {
     "NrrdImageIO": re.compile(rb"^(spacings|space directions):", re.MULTILINE),
-    "MetaImageIO": re.compile(rb"^\s*(ElementSpacing|ElementSize)\s*=", re.MULTILINE),
+    "MetaImageIO": re.compile(rb"^\s*(ElementSpacing|ElementSize)\s*[=:]", re.MULTILINE),
 }
-_DETACHED = re.compile(rb"^\s*(?:ElementDataFile\s*=|data ?file:)\s*(.+?)\s*$", re.MULTILINE)
+_UNKNOWN_SPACING = "The file does not tell the pixel spacing: lengths are in pixels."
+_DETACHED = re.compile(rb"^\s*(?:ElementDataFile\s*[=:]|data ?file:)\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _HEADER_BYTES = 65536
-_FALLBACK_LIMIT = 8 * 1024**3
 
 
 def plain_format(path: Path) -> str:
@@ -63,62 +63,62 @@ def plain_format(path: Path) -> str:
 def read_plain(path: Path, color: str) -> tuple[sitk.Image, ImageInfo]:
     """Read one file that :func:`plain_format` knows; see :func:`MedImageAnalysisLib.image.read_image`."""
     image_io = plain_format(path)
-    header = _header(path)
-    _check_detached(path, header)
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO(image_io)
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-        check_size(path, _byte_count(reader))
-        pixels = reader.Execute()
-    except RuntimeError as error:
-        raise UnreadableImageError(
-            f"'{path.name}' cannot be read: it is damaged, truncated, or not the kind of file its name says."
-        ) from error
+    if image_io == "NiftiImageIO":
+        with checked_nifti(path) as (file, header):
+            pixels = _execute(file, image_io, path.name)
+        knows_spacing = header.knows_spacing
+    else:
+        start = _header(path)
+        if image_io in _SPACING_KEYS:
+            _check_detached(path, start)
+        if image_io == "JPEGImageIO":
+            _check_jpeg_end(path)
+        pixels = _execute(path, image_io, path.name)
+        key = _SPACING_KEYS.get(image_io)
+        knows_spacing = key is not None and bool(key.search(start))
     corrections: tuple[str, ...] = ()
     if pixels.GetNumberOfComponentsPerPixel() > 1:
-        if color == "refuse":
-            raise UnsupportedImageError(
-                f"'{path.name}' has {pixels.GetNumberOfComponentsPerPixel()} components per pixel (color or vectors) "
-                "where gray values are needed. Allow color='luminance', or convert it to gray first."
-            )
-        pixels = luminance_image(pixels, path.name)
+        pixels = _gray(pixels, path.name, color)
         corrections = (LUMINANCE_CORRECTION,)
-    source, warnings = _spacing_source(image_io, header)
-    if not source:
-        pixels.SetSpacing([1.0] * pixels.GetDimension())
-    return pixels, ImageInfo(spacing_source=source, corrections=corrections, warnings=warnings)
+    if knows_spacing:
+        return pixels, ImageInfo(spacing_source="file header", corrections=corrections)
+    # PNG, JPEG and TIFF tell, if anything, the resolution of a print or a screen: not millimeters in the patient.
+    pixels.SetSpacing([1.0] * pixels.GetDimension())
+    return pixels, ImageInfo(corrections=corrections, warnings=(_UNKNOWN_SPACING,))
 
 
-def luminance_image(pixels: sitk.Image, name: str) -> sitk.Image:
+def _execute(file: Path, image_io: str, name: str) -> sitk.Image:
+    """Read `file` with one ITK reader, after a look at the size and dimension that its header gives."""
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO(image_io)
+    reader.SetFileName(str(file))
+    try:
+        reader.ReadImageInformation()
+        check_dimension(reader.GetSize())
+        stored = 0 if file.suffix.lower() in _WITH_DETACHED_PIXELS or image_io == "TIFFImageIO" else file.stat().st_size
+        check_size(Path(name), _byte_count(reader), stored)
+        return reader.Execute()
+    except RuntimeError as error:
+        raise UnreadableImageError(
+            f"'{name}' cannot be read: it is damaged, truncated, or not the kind of file its name says."
+        ) from error
+
+
+def _gray(pixels: sitk.Image, name: str, color: str) -> sitk.Image:
     """Return the luminance of a color image of 2 to 4 components, with its geometry."""
-    if pixels.GetNumberOfComponentsPerPixel() > 4 or "complex" in pixels.GetPixelIDTypeAsString():
+    components = pixels.GetNumberOfComponentsPerPixel()
+    if components > 4 or "complex" in pixels.GetPixelIDTypeAsString():
         raise UnsupportedImageError(
-            f"'{name}' has {pixels.GetNumberOfComponentsPerPixel()} components per pixel: vectors, not colors. "
-            "Extract one component first."
+            f"'{name}' has {components} components per pixel: vectors, not colors. Extract one component first."
+        )
+    if color == "refuse":
+        raise UnsupportedImageError(
+            f"'{name}' has {components} components per pixel (color) where gray values are needed. "
+            "Allow color='luminance', or convert it to gray first."
         )
     gray = sitk.GetImageFromArray(luminance(sitk.GetArrayViewFromImage(pixels)))
     gray.CopyInformation(pixels)
     return gray
-
-
-def check_size(path: Path, byte_count: int) -> None:
-    """Refuse an image that would fill the memory, be it real or a header that lies."""
-    limit = _memory_limit()
-    if byte_count > limit:
-        raise UnsupportedImageError(
-            f"'{path.name}' says that it needs {byte_count / 1024**3:.1f} GB of memory, more than half of this "
-            f"computer's ({limit / 1024**3:.1f} GB). It is damaged, or must be cropped or resampled first."
-        )
-
-
-def _memory_limit() -> int:
-    """Return half of the physical memory in bytes; 8 GB where it cannot be asked."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (AttributeError, ValueError, OSError):
-        return _FALLBACK_LIMIT
 
 
 def _byte_count(reader: sitk.ImageFileReader) -> int:
@@ -135,18 +135,17 @@ def _header(path: Path) -> bytes:
 
 
 def _check_detached(path: Path, header: bytes) -> None:
-    """Refuse headers that point out of their own folder."""
-    if path.suffix.lower() not in (".mhd", ".nhdr"):
-        return
+    """Refuse headers that point out of their own folder or list many files: a stranger's file must not read others."""
     for target in _DETACHED.findall(header):
-        name = target.decode("utf-8", "replace")
-        if Path(name).name != name and name not in (".", "./" + Path(name).name):
-            raise UnreadableImageError(f"'{path.name}' points to pixels outside its own folder. Put them beside it.")
+        name = target.decode("utf-8", "replace").removeprefix("./")
+        if Path(name).name != name or name.upper().startswith("LIST"):
+            raise UnreadableImageError(
+                f"'{path.name}' points to pixels in other places. Put them into one file beside it, or into it."
+            )
 
 
-def _spacing_source(image_io: str, header: bytes) -> tuple[str, tuple[str, ...]]:
-    """Return where the spacing comes from ("" if it is unknown) and the warnings this gives."""
-    key = _SPACING_KEYS.get(image_io)
-    if image_io in _WITHOUT_SPACING or (key and not key.search(header)):
-        return "", ("The file does not tell the pixel spacing: lengths are in pixels.",)
-    return "file header", ()
+def _check_jpeg_end(path: Path) -> None:
+    """Refuse a truncated JPEG, which libjpeg would fill with gray: nothing ends it after its last scan begins."""
+    data = path.read_bytes()
+    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        raise UnreadableImageError(f"'{path.name}' is truncated. Export or copy it again.")

@@ -36,6 +36,11 @@ class Stack:
     shear: np.ndarray
 
     @property
+    def heights(self) -> np.ndarray:
+        """Positions along the normal from the first slice on, mm, shape (planes,)."""
+        return np.concatenate([[0.0], np.cumsum(self.gaps)])
+
+    @property
     def is_even(self) -> bool:
         """Tell whether all slices are equally far apart."""
         typical = np.median(self.gaps)
@@ -133,28 +138,38 @@ def _check_distinct(gaps: np.ndarray, count: int) -> None:
     doubled = int((gaps < _SAME_POSITION).sum())
     if doubled:
         raise GeometryError(
-            f"{doubled + 1 if doubled == count - 1 else doubled} of the {count} images lie at the position of another "
-            f"one ({count - doubled} positions): several time points, echoes or reconstructions in one series. "
-            "Put one of them into a folder of its own."
+            f"The {count} images of the series lie at only {count - doubled} different positions: it holds several "
+            "time points, echoes or reconstructions. Put one of them into a folder of its own."
         )
 
 
 def _check_gaps(gaps: np.ndarray, ordered: Sequence[Plane]) -> None:
+    """Refuse a stack with holes. Uneven slices whose thickness leaves no hole are an acquisition, e.g. of a head CT."""
     typical = float(np.median(gaps))
-    wide = gaps > (1 + _GAP_TOLERANCE) * typical
-    if not (np.abs(gaps - typical) > _GAP_TOLERANCE * typical).any():
+    if not (np.abs(gaps - typical) > _GAP_TOLERANCE * typical).any() or _is_covered(gaps, ordered):
         return
+    wide = gaps > (1 + _GAP_TOLERANCE) * typical
     missing = int(np.round(gaps[wide] / typical - 1).sum())
     if missing:
         where = ordered[int(np.flatnonzero(wide)[0])].path.name
         raise GeometryError(
-            f"Slices are missing: about {missing}, the first after '{where}' (slices are {typical:.3g} mm apart, "
+            f"Slices are missing: about {missing}, the first beside '{where}' (slices are {typical:.3g} mm apart, "
             f"but there are gaps up to {gaps.max():.3g} mm). Export the whole series again."
         )
     raise GeometryError(
         f"The slices are unevenly spaced ({gaps.min():.3g} to {gaps.max():.3g} mm apart). "
         "Export the series again, or resample it first."
     )
+
+
+def _is_covered(gaps: np.ndarray, ordered: Sequence[Plane]) -> bool:
+    """Tell whether neighbors touch everywhere, by the thickness that the file states for each slice."""
+    if any(plane.thickness is None for plane in ordered):
+        return False
+    thickness = np.array([plane.thickness for plane in ordered])
+    reach = (thickness[:-1] + thickness[1:]) / 2
+    # A real variation shows in the thickness, too: with one thickness for all, a wide gap is a missing slice.
+    return bool(np.ptp(thickness) > _GAP_TOLERANCE * thickness.min() and (gaps <= (1 + _GAP_TOLERANCE) * reach).all())
 
 
 def _check_straight(positions: np.ndarray, gaps: np.ndarray, x: np.ndarray, y: np.ndarray, shear: np.ndarray) -> None:

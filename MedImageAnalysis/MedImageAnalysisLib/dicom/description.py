@@ -35,7 +35,7 @@ def describe(header: Dataset, plane: Plane) -> tuple[ImageInfo, Vector]:
         body_part=str(header.get("BodyPartExamined") or "").upper(),
         view=str(header.get("ViewPosition") or "").upper(),
         spacing_source=source,
-        intensity_unit="HU" if _is_hounsfield(header, modality, plane) else "",
+        intensity_unit="HU" if _is_hounsfield(modality, plane) else "",
         patient_age_years=_age(header),
         patient_sex=sex if (sex := str(header.get("PatientSex") or "").upper()) in ("F", "M") else "",
         warnings=warnings,
@@ -93,9 +93,8 @@ def _positive(spacing: Vector | None) -> Vector | None:
     return spacing[::-1] if spacing and min(spacing) > 0 else None
 
 
-def _is_hounsfield(header: Dataset, modality: str, plane: Plane) -> bool:
-    kind = str(header.get("RescaleType") or "HU").upper()
-    return modality == "CT" and kind == "HU" and not plane.localizer
+def _is_hounsfield(modality: str, plane: Plane) -> bool:
+    return modality == "CT" and plane.rescale_type in ("", "HU") and not plane.localizer
 
 
 def _age(header: Dataset) -> float | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import MissingPackageError, UnreadableImageError, UnsupportedImageError
+from ..limits import check_size
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -25,14 +26,13 @@ Vector = tuple[float, ...]
 
 # What is read of a header. Nothing here names the patient; birth date and study date only give the age.
 _TAGS = """
-    AcquisitionNumber BitsAllocated BitsStored BodyPartExamined Columns DiffusionBValue EchoTime
-    EstimatedRadiographicMagnificationFactor FrameOfReferenceUID ImageOrientationPatient ImagePositionPatient
-    ImagerPixelSpacing ImageType InstanceNumber Modality ModalityLUTSequence NominalScannedPixelSpacing NumberOfFrames
-    PatientAge PatientBirthDate PatientSex PerFrameFunctionalGroupsSequence PhotometricInterpretation
-    PixelPaddingRangeLimit PixelPaddingValue PixelRepresentation PixelSpacing RescaleIntercept RescaleSlope RescaleType
+    BitsAllocated BitsStored BodyPartExamined Columns EstimatedRadiographicMagnificationFactor FrameOfReferenceUID
+    ImageOrientationPatient ImagePositionPatient ImagerPixelSpacing ImageType Modality ModalityLUTSequence
+    NominalScannedPixelSpacing NumberOfFrames PatientAge PatientBirthDate PatientSex
+    PerFrameFunctionalGroupsSequence PhotometricInterpretation PixelPaddingRangeLimit PixelPaddingValue
+    PixelRepresentation PixelSpacing RedPaletteColorLookupTableDescriptor RescaleIntercept RescaleSlope RescaleType
     Rows SamplesPerPixel SequenceOfUltrasoundRegions SeriesInstanceUID SeriesNumber SharedFunctionalGroupsSequence
-    SliceThickness SOPClassUID SOPInstanceUID SpacingBetweenSlices StudyDate TemporalPositionIdentifier TriggerTime
-    ViewPosition VOILUTSequence
+    SliceThickness SOPClassUID SOPInstanceUID StudyDate ViewPosition VOILUTSequence
 """
 
 # Objects that hold no picture, or none that is an image of the patient, by the start of their SOP Class UID.
@@ -63,6 +63,8 @@ class PixelFormat:
     ----------
     padding : tuple of int or None
         Lowest and highest stored value that marks "no data".
+    lut_bits : int
+        Bits of the entries of the Modality LUT, 0 if there is none.
     """
 
     photometric: str
@@ -70,6 +72,12 @@ class PixelFormat:
     bits_stored: int
     signed: bool
     padding: tuple[int, int] | None
+    lut_bits: int = 0
+
+    @property
+    def is_color(self) -> bool:
+        """Tell whether the pixels are colors."""
+        return self.samples > 1 or self.photometric == "PALETTE COLOR"
 
     @property
     def stored_range(self) -> tuple[int, int]:
@@ -110,6 +118,7 @@ class Plane:
     thickness: float | None
     slope: float
     intercept: float
+    rescale_type: str
     localizer: bool
     format: PixelFormat
 
@@ -241,9 +250,18 @@ def _plane(header: Dataset, path: Path, frame: int, sources: list[Dataset]) -> P
         thickness=(find("PixelMeasuresSequence", "SliceThickness", 1) or (None,))[0],
         slope=(find("PixelValueTransformationSequence", "RescaleSlope", 1) or (1.0,))[0],
         intercept=(find("PixelValueTransformationSequence", "RescaleIntercept", 1) or (0.0,))[0],
+        rescale_type=_rescale_type(sources, header),
         localizer="LOCALIZER" in (header.get("ImageType") or ()),
         format=_format(header),
     )
+
+
+def _rescale_type(sources: list[Dataset], header: Dataset) -> str:
+    for source in sources:
+        holder = source if source is header else next(iter(source.get("PixelValueTransformationSequence") or ()), None)
+        if holder is not None and holder.get("RescaleType"):
+            return str(holder.RescaleType).upper()
+    return ""
 
 
 def _format(header: Dataset) -> PixelFormat:
@@ -252,12 +270,17 @@ def _format(header: Dataset) -> PixelFormat:
         limit = header.get("PixelPaddingRangeLimit")
         ends = (header.PixelPaddingValue, limit if isinstance(limit, int) else header.PixelPaddingValue)
         padding = (min(ends), max(ends))
+    lut = next(iter(header.get("ModalityLUTSequence") or ()), None)
+    palette = header.get("RedPaletteColorLookupTableDescriptor")
+    photometric = str(header.get("PhotometricInterpretation") or "MONOCHROME2")
+    stored = palette[2] if photometric == "PALETTE COLOR" and palette else header.get("BitsStored")
     return PixelFormat(
-        photometric=str(header.get("PhotometricInterpretation") or "MONOCHROME2"),
+        photometric=photometric,
         samples=int(header.get("SamplesPerPixel") or 1),
-        bits_stored=int(header.get("BitsStored") or header.BitsAllocated),
+        bits_stored=int(stored or header.BitsAllocated),
         signed=bool(header.get("PixelRepresentation")),
         padding=padding,
+        lut_bits=int(lut.LUTDescriptor[2]) if lut is not None else 0,
     )
 
 
@@ -277,8 +300,6 @@ def _check_is_image(header: Dataset, path: Path) -> None:
 
 def _check_complete(header: Dataset, path: Path) -> None:
     """Compare the size of the file with what its header promises; only uncompressed pixels can be told."""
-    from ..plain_files import check_size
-
     bits = int(header.BitsAllocated) * int(header.get("SamplesPerPixel") or 1)
     pixels = int(header.Rows) * int(header.Columns) * int(header.get("NumberOfFrames") or 1)
     promised = pixels * bits // 8

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import SimpleITK as sitk
 
 from ..color import luminance
 from ..errors import MissingPackageError
@@ -15,11 +17,23 @@ from .header import Plane, damage_as_error
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from pydicom.uid import UID
 
-__all__ = ["AIR", "fitting_type", "is_exact", "real_range", "real_values", "stored_values"]
+__all__ = ["AIR", "fitting_type", "is_exact", "padding_mask", "real_range", "real_values", "stored_values"]
 
 AIR = -1000  # HU, by definition of the Hounsfield scale
-_WHOLE_TYPES = (np.uint8, np.uint16, np.int16, np.int32, np.int64)
+_WHOLE_TYPES = (np.uint8, np.uint16, np.int16, np.int32, np.uint32, np.int64)
+_PIXEL_MODULE = (
+    "SamplesPerPixel",
+    "PlanarConfiguration",
+    "PhotometricInterpretation",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+)
 
 
 def stored_values(planes: Sequence[Plane]) -> Iterator[np.ndarray]:
@@ -33,9 +47,9 @@ def stored_values(planes: Sequence[Plane]) -> Iterator[np.ndarray]:
         If no decoder for their compression is installed.
     """
     for path, group in itertools.groupby(planes, key=lambda plane: plane.path):
-        frames = [plane.frame for plane in group]
+        members = list(group)
         with damage_as_error(path):
-            for values in _decoded(path, frames):
+            for values in _decoded(path, members):
                 yield luminance(values) if values.ndim == 3 else values
 
 
@@ -46,8 +60,10 @@ def is_exact(plane: Plane) -> bool:
 
 def real_range(plane: Plane) -> tuple[float, float]:
     """Return the lowest and highest real value that the stored bits of a plane can mean."""
-    ends = sorted(value * plane.slope + plane.intercept for value in plane.format.stored_range)
-    return ends[0], ends[1]
+    if plane.format.lut_bits:
+        return 0.0, float((1 << plane.format.lut_bits) - 1)
+    low, high = sorted(value * plane.slope + plane.intercept for value in plane.format.stored_range)
+    return low, high
 
 
 def real_values(stored: np.ndarray, plane: Plane, whole: bool, inverted: bool, fill: int | None) -> np.ndarray:
@@ -63,7 +79,9 @@ def real_values(stored: np.ndarray, plane: Plane, whole: bool, inverted: bool, f
     fill : int or None
         Value of padding; None for the lowest value that is not padding.
     """
-    if whole:
+    if plane.format.lut_bits:
+        values = _looked_up(stored, plane)
+    elif whole:
         values = stored.astype(np.int64 if stored.dtype.itemsize > 2 else np.int32)
         values *= int(plane.slope)
         values += int(plane.intercept)
@@ -89,24 +107,89 @@ def padding_mask(stored: np.ndarray, plane: Plane) -> np.ndarray | None:
 
 def fitting_type(low: float, high: float) -> type[np.integer]:
     """Return the smallest whole-number type that holds `low` to `high`; bytes only for values from 0."""
-    return next(
-        (kind for kind in _WHOLE_TYPES if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max),
-        np.int64,
-    )
+    fitting = (kind for kind in _WHOLE_TYPES if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    return next(fitting, np.int64)
 
 
-def _decoded(path: Path, frames: list[int]) -> Iterator[np.ndarray]:
-    from pydicom.pixels import get_decoder, iter_pixels
-
-    syntax = _transfer_syntax(path)
-    if not get_decoder(syntax).is_available:
-        raise MissingPackageError.of("pylibjpeg", "dicom", f"Reading DICOM compressed as {syntax.name}")
-    yield from iter_pixels(path, indices=frames)
-
-
-def _transfer_syntax(path: Path):
+def _looked_up(stored: np.ndarray, plane: Plane) -> np.ndarray:
+    """Return stored values replaced by those of the file's Modality LUT (PS3.3 C.11.1)."""
     from pydicom import dcmread
-    from pydicom.uid import ImplicitVRLittleEndian
+    from pydicom.pixels import apply_modality_lut
 
-    meta: Dataset = dcmread(path, specific_tags=["SOPClassUID"], stop_before_pixels=True, force=True).file_meta
-    return meta.get("TransferSyntaxUID", ImplicitVRLittleEndian)
+    header = dcmread(plane.path, stop_before_pixels=True, force=True)
+    return apply_modality_lut(stored, header).astype(np.int32)
+
+
+def _decoded(path: Path, planes: Sequence[Plane]) -> Iterator[np.ndarray]:
+    """Yield the frames of one file: gray of shape (rows, columns), or RGB of shape (rows, columns, 3)."""
+    from pydicom import dcmread
+    from pydicom.pixels import apply_color_lut, iter_pixels
+
+    frames = [plane.frame for plane in planes]
+    header = dcmread(path, stop_before_pixels=True, force=True)
+    syntax = _transfer_syntax(header)
+    if not _has_decoder(syntax):
+        decoded = _decoded_by_gdcm(path, frames, syntax)
+    elif "TransferSyntaxUID" in getattr(header, "file_meta", ()):
+        decoded = iter_pixels(path, indices=frames)
+    else:
+        dataset = dcmread(path, force=True)
+        dataset.file_meta.TransferSyntaxUID = syntax
+        decoded = iter_pixels(dataset, indices=frames)
+    palette = planes[0].format.photometric == "PALETTE COLOR"
+    return (apply_color_lut(frame, header) for frame in decoded) if palette else decoded
+
+
+def _transfer_syntax(header: Dataset) -> UID:
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    stated = getattr(header, "file_meta", {}).get("TransferSyntaxUID")
+    if stated:
+        return stated
+    implicit, little_endian = header.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
+
+
+def _has_decoder(syntax: UID) -> bool:
+    """Tell whether pydicom can decode a transfer syntax with the packages that are installed."""
+    from pydicom.pixels import get_decoder
+
+    try:
+        return get_decoder(syntax).is_available
+    except NotImplementedError:
+        return False
+
+
+def _decoded_by_gdcm(path: Path, frames: Sequence[int], syntax: UID) -> Iterator[np.ndarray]:
+    """Decode compressed frames by the GDCM inside SimpleITK, for a pydicom without decoders as in 3D Slicer.
+
+    Each frame is handed over as a bare file of its own, so that nothing but the stored values comes back.
+    """
+    from pydicom import Dataset, FileMetaDataset, dcmread
+    from pydicom.encaps import encapsulate, get_frame
+    from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+
+    source = dcmread(path, force=True)
+    count = int(source.get("NumberOfFrames") or 1)
+    bare = Dataset()
+    bare.file_meta = FileMetaDataset()
+    bare.file_meta.TransferSyntaxUID = syntax
+    bare.SOPClassUID = bare.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    bare.SOPInstanceUID = bare.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    for keyword in _PIXEL_MODULE:
+        if keyword in source:
+            bare[keyword] = source[keyword]
+    for frame in frames:
+        bare.PixelData = encapsulate([get_frame(source.PixelData, frame, number_of_frames=count)])
+        bare["PixelData"].VR = "OB"
+        with tempfile.TemporaryDirectory(prefix="medimage-") as folder:
+            file = Path(folder, "frame.dcm")
+            bare.save_as(file, enforce_file_format=True)
+            try:
+                image = sitk.ReadImage(str(file), imageIO="GDCMImageIO")
+            except RuntimeError as error:
+                purpose = f"Reading '{path.name}', which is compressed as {syntax.name},"
+                raise MissingPackageError.of("pylibjpeg", "dicom", purpose) from error
+        yield sitk.GetArrayFromImage(image)[0]

@@ -2,93 +2,71 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import ImageInfo, SlicePlacement
 from ..color import LUMINANCE_CORRECTION
-from ..errors import GeometryError, UnreadableImageError, UnsupportedImageError
+from ..errors import GeometryError, UnsupportedImageError
 from ..progress import Progress
 from .checks import Stack, arrange, without_copies, without_localizers
 from .description import PROJECTIONS, describe
-from .header import Plane, planes, read_header
+from .folder import Series, only_series
+from .header import Plane, planes, read_header, require_pydicom
 from .pixels import AIR, fitting_type, is_exact, padding_mask, real_range, real_values, stored_values
+from .straighten import straightened
 
-if TYPE_CHECKING:
-    from pydicom import Dataset
-
-__all__ = ["read_dicom"]
+__all__ = ["read_dicom", "read_series"]
 
 _MONOCHROME1 = "inverted MONOCHROME1 to MONOCHROME2 (lowest + highest storable value - value)"
-_MOST_FILES = 20_000
 
 
 def read_dicom(path: Path, color: str, progress: Progress) -> tuple[sitk.Image, ImageInfo]:
     """Read one DICOM file, or the one series that a folder holds; see :func:`MedImageAnalysisLib.image.read_image`."""
+    require_pydicom()
+    warnings: tuple[str, ...] = ()
     if path.is_dir():
-        header, found, notes = _series_of_folder(path, progress.part(0.0, 0.3))
+        series, warnings = only_series(path, progress.part(0.0, 0.3))
     else:
         header = read_header(path)
-        found, notes = planes(header, path), ImageInfo()
-    found, copies = without_copies(found)
+        series = Series(header, planes(header, path))
+    pixels, info = read_series(series, color, progress.part(0.3, 1.0))
+    return pixels, replace(info, warnings=warnings + info.warnings)
+
+
+def read_series(series: Series, color: str, progress: Progress) -> tuple[sitk.Image, ImageInfo]:
+    """Check the planes of a series, decode them and put them together.
+
+    Returns
+    -------
+    sitk.Image
+        2D for a single plane, else 3D on a straight and even grid.
+    ImageInfo
+        Names all corrections.
+    """
+    found, copies = without_copies(series.planes)
     found, localizers = without_localizers(found)
-    info, spacing = describe(header, found[0])
-    info = replace(
-        info,
-        corrections=notes.corrections + copies + localizers + info.corrections,
-        warnings=notes.warnings + info.warnings,
-    )
-    _check_color(found[0], color, path)
-    stack = arrange(found) if len(found) > 1 else None
-    ordered = stack.planes if stack else found
-    pixels, info = _pixels(ordered, info, progress.part(0.3, 1.0))
-    if stack is None:
-        return _single(pixels, ordered[0], spacing, info)
+    first = found[0]
+    _check_color(first, color)
+    info, spacing = describe(series.header, first)
+    info = replace(info, corrections=copies + localizers)
+    if len(found) == 1:
+        pixels, info = _pixels(found, info, progress)
+        return _single(pixels, first, spacing, info)
+    stack = arrange(found)
     if not info.spacing_source:
-        raise GeometryError(f"'{path.name}' has several slices but no pixel spacing. Export the series again.")
-    return _placed(pixels, stack, spacing), info
+        raise GeometryError(f"The {len(found)} slices beside '{first.path.name}' have no pixel spacing. Export again.")
+    pixels, info = _pixels(stack.planes, info, progress.part(0.0, 0.9))
+    return _volume(pixels, stack, spacing, info, progress.part(0.9, 1.0))
 
 
-def _series_of_folder(folder: Path, progress: Progress) -> tuple[Dataset, tuple[Plane, ...], ImageInfo]:
-    """Read all headers below `folder`; there must be exactly one series of images."""
-    files = _files(folder)
-    headers: list[Dataset] = []
-    found: list[Plane] = []
-    others: list[str] = []
-    for index, file in enumerate(files):
-        progress.step("Read headers", index / len(files))
-        try:
-            header = read_header(file)
-        except UnsupportedImageError:
-            others.append(file.name)
-            continue
-        found.extend(planes(header, file))
-        headers.append(header)
-    if not found:
-        raise UnreadableImageError(f"'{folder.name}' holds no DICOM images.")
-    series = {plane.series for plane in found}
-    if len(series) > 1:
-        raise UnsupportedImageError(f"'{folder.name}' holds {len(series)} series. Give a folder with one.")
-    warnings = (f"{len(others)} DICOM objects that are not images were ignored.",) if others else ()
-    return headers[0], tuple(found), ImageInfo(warnings=warnings)
-
-
-def _files(folder: Path) -> list[Path]:
-    files = [Path(root, name) for root, _, names in os.walk(folder) for name in names if not name.startswith(".")]
-    if len(files) > _MOST_FILES:
-        raise UnreadableImageError(f"'{folder.name}' holds {len(files)} files. Give the folder of one series.")
-    return sorted(files)
-
-
-def _check_color(plane: Plane, color: str, path: Path) -> None:
-    if plane.format.samples > 1 and color == "refuse":
+def _check_color(plane: Plane, color: str) -> None:
+    if plane.format.is_color and color == "refuse":
         raise UnsupportedImageError(
-            f"'{path.name}' is in color ({plane.format.photometric}) where gray values are needed. "
+            f"'{plane.path.name}' is in color ({plane.format.photometric}) where gray values are needed. "
             "Allow color='luminance', or convert it to gray first."
         )
 
@@ -109,13 +87,15 @@ def _pixels(ordered: tuple[Plane, ...], info: ImageInfo, progress: Progress) -> 
         if whole:
             volume = _widened(volume, values)
         volume[:, :, index] = sitk.GetImageFromArray(values.astype(_array_type(volume), copy=False))
-    corrections = (LUMINANCE_CORRECTION,) if first.format.samples > 1 else ()
-    corrections += (_MONOCHROME1,) if inverted else ()
-    if padded:
-        corrections += (f"set padding to {'air (-1000 HU)' if hounsfield else 'the lowest value of its slice'}",)
-    if len({(plane.slope, plane.intercept) for plane in ordered}) > 1:
-        corrections += ("applied the rescale of each slice, since they differ",)
-    return volume, replace(info, corrections=info.corrections + corrections)
+    corrections = {
+        LUMINANCE_CORRECTION: first.format.is_color,
+        "applied the Modality LUT": bool(first.format.lut_bits),
+        _MONOCHROME1: inverted,
+        f"set padding to {'air (-1000 HU)' if hounsfield else 'the lowest value of its slice'}": padded,
+        "applied the rescale of each slice, since they differ": len({(p.slope, p.intercept) for p in ordered}) > 1,
+    }
+    done = tuple(correction for correction, applies in corrections.items() if applies)
+    return volume, replace(info, corrections=info.corrections + done)
 
 
 def _first_guess(ordered: tuple[Plane, ...]) -> int:
@@ -123,7 +103,7 @@ def _first_guess(ordered: tuple[Plane, ...]) -> int:
     ranges = [real_range(plane) for plane in ordered]
     low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     kind = fitting_type(low, high)
-    if kind in (np.int32, np.int64) and max(plane.format.bits_stored for plane in ordered) <= 16:
+    if np.dtype(kind).itemsize > 2 and max(plane.format.bits_stored for plane in ordered) <= 16:
         kind = np.int16
     return _PIXEL_TYPES[kind]
 
@@ -142,6 +122,7 @@ _PIXEL_TYPES = {
     np.uint16: sitk.sitkUInt16,
     np.int16: sitk.sitkInt16,
     np.int32: sitk.sitkInt32,
+    np.uint32: sitk.sitkUInt32,
     np.int64: sitk.sitkInt64,
     np.float32: sitk.sitkFloat32,
 }
@@ -167,10 +148,20 @@ def _single(
     return flat, info
 
 
-def _placed(pixels: sitk.Image, stack: Stack, spacing: tuple[float, ...]) -> sitk.Image:
+def _volume(
+    slices: sitk.Image, stack: Stack, spacing: tuple[float, ...], info: ImageInfo, progress: Progress
+) -> tuple[sitk.Image, ImageInfo]:
+    """Give the slices their place in space, straightened if they need it."""
     first = stack.planes[0]
-    direction = np.stack([first.orientation[:3], first.orientation[3:], first.normal], axis=1)
-    pixels.SetSpacing((*spacing, float(stack.gaps.mean())))
-    pixels.SetOrigin(first.position)
-    pixels.SetDirection(tuple(map(float, direction.ravel())))
-    return pixels
+    axes = np.reshape(first.orientation, (2, 3))
+    origin = np.array(first.position)
+    if stack.is_tilted or not stack.is_even:
+        fill = AIR if info.intensity_unit == "HU" else float(sitk.GetArrayViewFromImage(slices).min())
+        slices, corner, corrections = straightened(slices, stack, spacing, fill, progress)
+        origin = origin + np.array(corner) @ axes
+        info = replace(info, corrections=info.corrections + corrections)
+    else:
+        slices.SetSpacing((*spacing, float(stack.gaps.mean())))
+    slices.SetOrigin(origin.tolist())
+    slices.SetDirection(np.column_stack([*axes, first.normal]).ravel().tolist())
+    return slices, info
