@@ -101,12 +101,12 @@ class Table:
 
 
 def cell_text(text: object) -> str:
-    """Return `text` as it can stand in a cell of a Slicer table and survive saving.
+    """Return `text` as it can stand in a cell of a Slicer table and survive saving, also by Slicer's own writer.
 
-    Slicer's reader has no escape for a quotation mark and ends a row at every line break: straight double quotes become
-    typographic ones, line breaks and other control characters except the tab become spaces.
+    Slicer's files have no escape for a quotation mark, and a tab or a line break ends a cell: straight double quotes
+    become typographic ones, tabs, line breaks and other control characters become spaces.
     """
-    visible = re.sub(r"[\x00-\x08\x0a-\x1f\x7f]+", " ", str(text))
+    visible = re.sub(r"[\x00-\x1f\x7f]+", " ", str(text))
     return visible.replace('"', "\N{RIGHT DOUBLE QUOTATION MARK}")
 
 

@@ -158,15 +158,12 @@ class EmbeddedSlicer:
         def hierarchy() -> slicer.vtkMRMLSubjectHierarchyNode:
             return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
 
-        def follow(node: slicer.vtkMRMLNode) -> None:
-            if isinstance(node, followed) and not node.GetHideFromEditors() and not hierarchy().GetItemByDataNode(node):
-                hierarchy().CreateItem(hierarchy().GetSceneItemID(), node)
-
         @vtk.calldata_type(vtk.VTK_OBJECT)
         def on_added(_caller: Any, _event: str, node: Any) -> None:
-            # While a file is read its own hierarchy may still be on the way: wait for the end.
-            if not scene.IsBatchProcessing():
-                follow(node)
+            # Scene files bring the items of their nodes along.
+            shown = isinstance(node, followed) and not node.GetHideFromEditors() and not scene.IsBatchProcessing()
+            if shown and not hierarchy().GetItemByDataNode(node):
+                hierarchy().CreateItem(hierarchy().GetSceneItemID(), node)
 
         @vtk.calldata_type(vtk.VTK_OBJECT)
         def on_removed(_caller: Any, _event: str, node: Any) -> None:
@@ -174,14 +171,9 @@ class EmbeddedSlicer:
             if item:
                 hierarchy().RemoveItem(item, False, False)
 
-        def on_batch_end(_caller: Any, _event: str) -> None:
-            for index in range(scene.GetNumberOfNodes()):
-                follow(scene.GetNthNode(index))
-
         self._observers = [
             scene.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, on_added),
             scene.AddObserver(slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, on_removed),
-            scene.AddObserver(slicer.vtkMRMLScene.EndImportEvent, on_batch_end),
         ]
 
 

@@ -88,6 +88,8 @@ def save_scene(path: str | Path, scene: slicer.vtkMRMLScene | None = None) -> Pa
         try:
             open_scene(aside, written)
             check_equal(scene, written)
+        except UnreadableImageError as error:
+            raise ExportError(f"The saved scene does not read back: {error}") from error
         finally:
             written.Clear(True)
     return target

@@ -29,7 +29,7 @@ __all__ = ["image_data", "nodeFromVolume", "pixels_of_image_data", "to_ras", "up
 
 # Pixel types that Slicer's files cannot hold, and those that take their values.
 _STORABLE = {sitk.sitkInt8: np.int16, sitk.sitkInt64: np.int32, sitk.sitkUInt64: np.uint32}
-_UNSUITABLE = ("vtkMRMLLabelMapVolumeNode", "vtkMRMLTensorVolumeNode", "vtkMRMLDiffusionImageVolumeNode")
+_UNSUITABLE = ("vtkMRMLLabelMapVolumeNode", "vtkMRMLDiffusionImageVolumeNode")
 _DISPLAY_PERCENTILES = (0.5, 99.5)
 _DISPLAY_SAMPLES = 1_000_000
 # Slicer itself rounds directions to about seven digits in some file formats.

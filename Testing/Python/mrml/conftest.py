@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from MedImageAnalysisLib.analysis import (
     Analysis,
     CategoryProbability,
@@ -42,6 +43,12 @@ def scene(embedded):
     """An empty scene."""
     embedded.scene.Clear(False)
     return embedded.scene
+
+
+@pytest.fixture
+def awkward_text():
+    """A name with everything that separates something in one of Slicer's formats."""
+    return AWKWARD
 
 
 @pytest.fixture

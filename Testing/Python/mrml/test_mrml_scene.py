@@ -1,5 +1,6 @@
 """A scene file holds an analysis exactly, and says so only after it was read back."""
 
+import json
 import math
 import struct
 import zipfile
@@ -7,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from conftest import AWKWARD
+
 from MedImageAnalysisLib.errors import ExportError, UnreadableImageError
 from MedImageAnalysisLib.image import content_hash
 from MedImageAnalysisLib.mrml import (
@@ -21,9 +22,9 @@ from MedImageAnalysisLib.mrml import (
 
 
 @pytest.fixture
-def reopened(embedded, scene, an_analysis, tmp_path):
+def reopened(embedded, scene, an_analysis, awkward_text, tmp_path):
     """IDs of the nodes of an analysis, its tables, and the scene as it was saved and opened again."""
-    nodes = nodesFromAnalysis(an_analysis, name=AWKWARD)
+    nodes = nodesFromAnalysis(an_analysis, name=awkward_text)
     identifiers = {role: getattr(nodes, role).GetID() for role in ("volume", "segmentation", "features", "record")}
     identifiers["line"] = nodes.lines[0].GetID()
     tables = [(table.GetID(), tableFromNode(table)) for table in nodes if table.IsA("vtkMRMLTableNode")]
@@ -66,9 +67,7 @@ def test_voxels_and_geometry_come_back(reopened, an_analysis):
     identifiers, _, scene = reopened
     back = volumeFromNode(scene.GetNodeByID(identifiers["volume"]))
     assert back.info == an_analysis.image.info
-    np.testing.assert_array_equal(
-        sitk.GetArrayFromImage(back.pixels), sitk.GetArrayFromImage(an_analysis.image.pixels)
-    )
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(back.pixels), sitk.GetArrayFromImage(an_analysis.image.pixels))
     np.testing.assert_allclose(back.pixels.GetSpacing(), an_analysis.image.pixels.GetSpacing(), rtol=1e-12)
 
 
@@ -94,13 +93,11 @@ def test_colors_of_the_terminology_come_back_exactly(reopened, an_analysis):
     assert back.segments[0] == an_analysis.segmentation.segments[0]
 
 
-def test_the_record_tells_how_the_scene_was_made(reopened, an_analysis):
-    import json
-
+def test_the_record_tells_how_the_scene_was_made(reopened, an_analysis, awkward_text):
     identifiers, _, scene = reopened
     record = json.loads(scene.GetNodeByID(identifiers["record"]).GetText())
     assert record["provenance"]["input_sha256"] == an_analysis.provenance.input_sha256
-    assert record["provenance"]["preset"]["description"] == AWKWARD
+    assert record["provenance"]["preset"]["description"] == awkward_text
     assert record["features"]["values"][0][0] == 1 / 3
 
 
@@ -125,11 +122,10 @@ def test_handedness_survives_the_file(embedded, scene, oblique_volume, tmp_path,
 
 def test_each_node_has_one_place_in_the_reopened_hierarchy(reopened):
     import slicer
+    import vtk
 
     _, _, scene = reopened
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    import vtk
-
     items = vtk.vtkIdList()
     hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), items, True)
     nodes = [hierarchy.GetItemDataNode(items.GetId(index)) for index in range(items.GetNumberOfIds())]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from MedImageAnalysisLib.analysis import MedicalImage, Segment, Segmentation
 from MedImageAnalysisLib.errors import UnsupportedImageError
 from MedImageAnalysisLib.mrml import nodeFromSegmentation, nodeFromVolume, segmentationFromNode

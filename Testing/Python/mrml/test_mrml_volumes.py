@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, SlicePlacement
 from MedImageAnalysisLib.errors import GeometryError, UnsupportedImageError
 from MedImageAnalysisLib.image import content_hash
@@ -12,7 +13,8 @@ from MedImageAnalysisLib.mrml import nodeFromVolume, volumeFromNode
 
 coordinates = st.floats(-1e4, 1e4, allow_nan=False, width=64)
 spacings = st.floats(1e-3, 50, width=64)
-angles = st.floats(-3.14, 3.14)
+# MRML rounds entries of a direction that are below 1e-15 to zero.
+angles = st.integers(-3_141_592, 3_141_592).map(lambda microradians: microradians * 1e-6)
 
 
 @st.composite
@@ -193,11 +195,9 @@ def test_a_volume_shown_with_inverted_gray_is_inverted_once(scene, oblique_volum
     node = nodeFromVolume(oblique_volume, scene=scene)
     node.SetAttribute("MedImageAnalysis.ImageInfo", None)
     inverted = slicer.vtkMRMLColorTableNode()
-    inverted.SetTypeToInvertedGrey()
-    scene.AddNode(inverted)
-    node.GetDisplayNode().SetAndObserveColorNodeID(inverted.GetID())
-    if inverted.GetID() != "vtkMRMLColorTableNodeInvertedGrey":
-        node.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
+    inverted.SetTypeToInvertedGrey() if hasattr(inverted, "SetTypeToInvertedGrey") else inverted.SetTypeToInvGrey()
+    inverted.SetSingletonTag(inverted.GetTypeAsString())
+    node.GetDisplayNode().SetAndObserveColorNodeID(scene.AddNode(inverted).GetID())
     image = volumeFromNode(node)
     before = sitk.GetArrayFromImage(oblique_volume.pixels)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image.pixels), before.min() + before.max() - before)
