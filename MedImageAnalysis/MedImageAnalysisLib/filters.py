@@ -44,7 +44,7 @@ def gradient_magnitude(image: sitk.Image, sigma: float, progress: Progress) -> s
 def noise_level(image: sitk.Image) -> float:
     """Return the standard deviation of the noise in `image`, robust to edges.
 
-    It is ``1.4826 * median(|d|) / 6`` of the second differences d along x of those along y, ``I[i-1] - 2 I[i] + I[i+1]``
+    It is ``1.4826 * median(|d|) / 6`` of the second differences ``I[i-1] - 2 I[i] + I[i+1]`` along x and y
     (in the middle slice of a volume); smooth structures cancel. 0 for constant images and images too small to tell.
 
     References

@@ -67,8 +67,19 @@ def require_scalar(image: sitk.Image, user: str, dimensions: tuple[int, ...] = (
 
 
 def view(image: sitk.Image) -> np.ndarray:
-    """Return a read-only array over the pixels, axes (z, y, x) or (y, x); it lives as long as `image`."""
-    return sitk.GetArrayViewFromImage(image)
+    """Return a read-only array over the pixels, without a copy; axes (z, y, x) or (y, x). It keeps `image` alive."""
+    return np.asarray(_Pixels(image))
+
+
+class _Pixels:
+    """Lends the pixels of an image to numpy: the array refers to this object, and so to the image.
+
+    SimpleITK's own view does not, and is left pointing at freed memory when its image goes.
+    """
+
+    def __init__(self, image: sitk.Image) -> None:
+        self._image = image
+        self.__array_interface__ = sitk.GetArrayViewFromImage(image).__array_interface__
 
 
 def image_like(array: np.ndarray, reference: sitk.Image) -> sitk.Image:

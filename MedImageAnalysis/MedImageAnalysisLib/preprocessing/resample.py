@@ -27,9 +27,9 @@ def resample_to_spacing(
 ) -> sitk.Image:
     """Return `image` on a grid of `spacing` (mm along x, y, z) with the same origin and direction.
 
-    The new grid reaches the center of the last old voxel or just beyond, where edge values continue. Where the grid gets
-    coarser, a Gaussian widens the old voxel to the new one first, ``sigma^2 = (new^2 - old^2) / (8 ln 2)``, so that fine
-    detail does not alias. Nearest neighbor keeps the pixel type; the others return float32.
+    The new grid reaches the center of the last old voxel or just beyond, where edge values continue. Where the grid
+    gets coarser, a Gaussian widens the old voxel to the new one first, ``sigma^2 = (new^2 - old^2) / (8 ln 2)``, so
+    that fine detail does not alias. Nearest neighbor keeps the pixel type; the others return float32.
 
     References
     ----------
