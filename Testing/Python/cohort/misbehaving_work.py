@@ -1,0 +1,23 @@
+"""Work that worker processes import: well-behaved, raising, hanging, dying and greedy cases."""
+
+import os
+import signal
+import time
+
+from MedImageAnalysisLib.errors import UnreadableImageError
+
+
+def behave(item):
+    """Do what the item says; return its length otherwise."""
+    if item.startswith("refuse"):
+        raise UnreadableImageError("The file is empty. Export it again.")
+    if item.startswith("raise"):
+        raise ValueError("Doe^John")
+    if item.startswith("hang"):
+        time.sleep(600)
+    if item.startswith("kill"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item.startswith("eat"):
+        return len(bytearray(8 * 2**30))
+    time.sleep(0.02)
+    return len(item)

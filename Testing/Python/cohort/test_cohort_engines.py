@@ -1,0 +1,138 @@
+"""Engines: every item ends in exactly one outcome, whatever becomes of the process that works on it."""
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from MedImageAnalysisLib.cohort.engines.dask_cluster import DaskEngine
+from MedImageAnalysisLib.cohort.engines.pool import PoolEngine
+from MedImageAnalysisLib.cohort.engines.serial import SerialEngine
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from misbehaving_work import behave  # noqa: E402
+
+GOOD = [f"case-{number}" for number in range(20)]
+
+
+@pytest.fixture(autouse=True)
+def importable_in_workers(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]))
+
+
+@pytest.fixture(params=["serial", "pool", "dask"])
+def an_engine(request):
+    if request.param == "serial":
+        return SerialEngine()
+    if request.param == "pool":
+        pytest.importorskip("pebble", reason="the pool engine needs the extra 'cohort'")
+        return PoolEngine(workers=2)
+    pytest.importorskip("distributed", reason="the dask engine needs the extra 'cohort'")
+    return DaskEngine(workers=2)
+
+
+def by_item(engine, items):
+    seen = {}
+    for item, outcome in engine.run(behave, items):
+        assert item not in seen
+        seen[item] = outcome
+    return seen
+
+
+def test_every_item_is_done_once(an_engine):
+    seen = by_item(an_engine, GOOD)
+    assert {item: outcome.value for item, outcome in seen.items()} == {item: len(item) for item in GOOD}
+    assert {outcome.status for outcome in seen.values()} == {"done"}
+
+
+def test_what_the_work_refuses_is_an_error_with_its_reason(an_engine):
+    seen = by_item(an_engine, [*GOOD[:3], "refuse"])
+    assert seen["refuse"].status == "error"
+    assert seen["refuse"].reason == "The file is empty. Export it again."
+    assert [seen[item].status for item in GOOD[:3]] == ["done"] * 3
+
+
+def test_an_unforeseen_error_tells_where_but_does_not_quote_the_data(an_engine):
+    outcome = by_item(an_engine, ["raise"])["raise"]
+    assert outcome.status == "error"
+    assert "ValueError in behave (misbehaving_work.py:" in outcome.reason
+    assert "Doe" not in outcome.reason + outcome.log
+
+
+class TestPool:
+    @pytest.fixture(autouse=True)
+    def needs_pebble(self):
+        pytest.importorskip("pebble", reason="the pool engine needs the extra 'cohort'")
+
+    def test_a_case_that_kills_its_process_is_lost_alone(self):
+        seen = by_item(PoolEngine(workers=2), [*GOOD[:10], "kill", *GOOD[10:]])
+        assert seen.pop("kill").status == "lost"
+        assert {outcome.status for outcome in seen.values()} == {"done"}
+        assert len(seen) == 20
+
+    def test_a_case_that_kills_its_process_is_tried_twice(self):
+        assert by_item(PoolEngine(workers=1), ["kill"])["kill"].attempts == 2
+
+    def test_a_case_that_hangs_is_ended_at_the_limit(self):
+        started = time.perf_counter()
+        seen = by_item(PoolEngine(workers=2, seconds_per_case=2), ["hang", *GOOD])
+        assert time.perf_counter() - started < 20
+        assert seen.pop("hang").reason == "Took longer than the limit of 2 s."
+        assert {outcome.status for outcome in seen.values()} == {"done"}
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="memory limits need Linux")
+    def test_a_case_that_eats_memory_fails_alone(self):
+        seen = by_item(PoolEngine(workers=2, memory_bytes=2 * 2**30), ["eat", *GOOD])
+        assert seen.pop("eat").reason == "The memory limit was reached."
+        assert {outcome.status for outcome in seen.values()} == {"done"}
+
+    def test_items_are_taken_only_as_fast_as_they_are_worked_on(self):
+        taken = itertools.count()
+        items = (f"{item}-{next(taken)}" for item in itertools.repeat("case", 1000))
+        results = PoolEngine(workers=2).run(behave, items)
+        next(results)
+        results.close()
+        assert next(taken) < 20
+
+    def test_workers_end_when_their_driver_is_killed(self):
+        code = (
+            "import sys; from MedImageAnalysisLib.cohort.engines.pool import PoolEngine;"
+            "from misbehaving_work import behave\n"
+            "if __name__ == '__main__':\n"
+            "    for item, outcome in PoolEngine(workers=2).run(behave, ['case', 'hang-1', 'hang-2']):\n"
+            "        print('ready', flush=True)\n"
+        )
+        driver = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        driver.stdout.readline()
+        workers = children(driver.pid)
+        driver.kill()
+        driver.wait()
+        deadline = time.monotonic() + 10
+        while any(is_running(pid) for pid in workers) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert workers
+        assert not any(is_running(pid) for pid in workers)
+
+
+def children(pid):
+    import psutil
+
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def is_running(pid):
+    import psutil
+
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_dask_loses_only_the_case_that_kills_its_worker():
+    pytest.importorskip("distributed", reason="the dask engine needs the extra 'cohort'")
+    seen = by_item(DaskEngine(workers=2), [*GOOD[:10], "kill", *GOOD[10:]])
+    assert seen.pop("kill").status == "lost"
+    assert {outcome.status for outcome in seen.values()} == {"done"}
