@@ -1,7 +1,8 @@
 """Matrices that count gray levels against a second property, and the formulas that they share.
 
 Run lengths (GLRLM), zone sizes (GLSZM), zone distances (GLDZM) and dependences (NGLDM) are such matrices; their
-features differ in name and code only. In the docstrings, {item} and {property} stand for what a family counts and measures.
+features differ in name and code only. In the docstrings, {item} and {property} stand for what a family counts, and for
+what it measures.
 """
 
 from __future__ import annotations

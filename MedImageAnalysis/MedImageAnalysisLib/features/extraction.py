@@ -21,6 +21,8 @@ __all__ = ["definitions", "extract"]
 # The module of each family; shape has another for true 2D images.
 _MODULES = {
     "shape": "shape",
+    "autocorrelation": "autocorrelation",
+    "local-intensity": "local_intensity",
     "intensity": "intensity",
     "histogram": "histogram",
     "ivh": "ivh",
@@ -72,7 +74,7 @@ def extract(
     """
     _check(image)
     modules = _modules(settings, image.GetDimension())
-    reader = RegionReader(image, segmentation, settings)
+    reader = RegionReader(image, segmentation, settings, length_unit)
     rows = []
     for index, segment in enumerate(segmentation.segments):
         progress.step(f"Features of {segment.name}", index / len(segmentation.segments))

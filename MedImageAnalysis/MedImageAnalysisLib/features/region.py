@@ -10,14 +10,14 @@ import numpy as np
 from .definition import Undefined
 from .levels import GrayLevels, discretized
 from .settings import FeatureSettings
-from .texture import Texture
+from .texture import Texture, bounding_box
 
-__all__ = ["Region"]
+__all__ = ["Region", "bounding_box"]
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A segment within its box, with a margin. Arrays are indexed (slice, row, column); a 2D image has one slice.
+    """A segment within its box. Arrays are indexed (slice, row, column); a 2D image has one slice.
 
     Parameters
     ----------
@@ -30,8 +30,14 @@ class Region:
     spacing : numpy.ndarray of float, shape (3,)
         Size of a voxel along (slice, row, column). For a 2D image the first is 1 and means nothing.
     settings : FeatureSettings
+    surroundings : numpy.ndarray
+        Intensities of a larger box, or of the whole image.
+    corner : tuple of int
+        Where the segment's box begins in the surroundings.
     dimension : int
         2 for a true 2D image, else 3.
+    length_unit : str
+        "mm", or "px" if the spacing is unknown.
     """
 
     image: np.ndarray
@@ -39,7 +45,10 @@ class Region:
     mask: np.ndarray
     spacing: np.ndarray
     settings: FeatureSettings
+    surroundings: np.ndarray
+    corner: tuple[int, ...]
     dimension: int = 3
+    length_unit: str = "mm"
 
     @cached_property
     def intensities(self) -> np.ndarray:

@@ -9,7 +9,9 @@ from ..analysis import Segment, Segmentation
 from ..errors import GeometryError, InvalidSettingError
 from ..geometry import describe_grid, resample_segmentation, same_grid
 from .definition import Undefined
-from .region import Region
+from .local_intensity import RADIUS
+from .region import Region, bounding_box
+from .resampling import new_spacing, resampled_patch
 from .settings import FeatureSettings
 
 __all__ = ["RegionReader"]
@@ -33,7 +35,9 @@ class RegionReader:
         If a labelmap does not lie within the image.
     """
 
-    def __init__(self, image: sitk.Image, segmentation: Segmentation, settings: FeatureSettings) -> None:
+    def __init__(
+        self, image: sitk.Image, segmentation: Segmentation, settings: FeatureSettings, length_unit: str = "mm"
+    ) -> None:
         for layer in segmentation.layers:
             _check_place(layer, image)
         self._segmentation = resample_segmentation(segmentation, image)
@@ -43,7 +47,9 @@ class RegionReader:
         self._pixels = _volume(image)
         self._layers = [_volume(layer) for layer in self._segmentation.layers]
         self._boxes = [_boxes(layer) for layer in self._layers]
-        spacing = np.array(image.GetSpacing()[::-1])
+        self._length_unit = length_unit
+        self._new_spacing = new_spacing(image, settings)
+        spacing = np.array((self._new_spacing or image.GetSpacing())[::-1])
         self._spacing = spacing if self._dimension == 3 else np.insert(spacing, 0, 1.0)
 
     def read(self, segment: Segment) -> Region:
@@ -61,11 +67,35 @@ class RegionReader:
         box = self._boxes[segment.layer].get(segment.label)
         if box is None:
             raise Undefined("The segment is empty.")
-        mask = self._layers[segment.layer][box] == segment.label
-        pixels = self._pixels[box]
-        bounds = (self._settings.resegmentation_minimum, self._settings.resegmentation_maximum)
-        kept = _resegmented(pixels, mask, bounds, self._settings.outlier_sigma)
-        return Region(pixels, mask, kept, self._spacing, self._settings, self._dimension)
+        if self._new_spacing is None:
+            mask = self._layers[segment.layer][box] == segment.label
+            return self._region(self._pixels, box, mask)
+        return self._resampled(segment, box)
+
+    def _resampled(self, segment: Segment, box: tuple[slice, ...]) -> Region:
+        layer = self._segmentation.layers[segment.layer]
+        margin = RADIUS if "local-intensity" in self._settings.families else 0.0
+        sides = box[::-1][: self._dimension]
+        patch = resampled_patch(self._image, layer, segment.label, sides, self._new_spacing, margin, self._settings)
+        shape = patch.mask.shape if self._dimension == 3 else (1, *patch.mask.shape)
+        mask = patch.mask.reshape(shape)
+        if not mask.any():
+            raise Undefined("The segment is too small for the new spacing: no voxel is half inside.")
+        tight = bounding_box(mask)
+        return self._region(patch.image.reshape(shape), tight, mask[tight])
+
+    def _region(self, surroundings: np.ndarray, box: tuple[slice, ...], mask: np.ndarray) -> Region:
+        return Region(
+            image=surroundings[box],
+            shape_mask=mask,
+            mask=_resegmented(surroundings[box], mask, self._settings),
+            spacing=self._spacing,
+            settings=self._settings,
+            surroundings=surroundings,
+            corner=tuple(part.start for part in box),
+            dimension=self._dimension,
+            length_unit=self._length_unit,
+        )
 
 
 def _volume(image: sitk.Image) -> np.ndarray:
@@ -86,11 +116,9 @@ def _boxes(labels: np.ndarray) -> dict[int, tuple[slice, ...]]:
     return {int(value): box for value, box in zip(values, found, strict=True) if value}
 
 
-def _resegmented(
-    pixels: np.ndarray, mask: np.ndarray, bounds: tuple[float | None, float | None], sigma: float | None
-) -> np.ndarray:
-    """Return the voxels of `mask` within the bounds, and within `sigma` standard deviations of what is then left."""
-    low, high = bounds
+def _resegmented(pixels: np.ndarray, mask: np.ndarray, settings: FeatureSettings) -> np.ndarray:
+    """Return the voxels of `mask` in the intensity range, and of these the ones that are no outliers."""
+    low, high, sigma = settings.resegmentation_minimum, settings.resegmentation_maximum, settings.outlier_sigma
     kept = mask
     if low is not None:
         kept = kept & (pixels >= low)

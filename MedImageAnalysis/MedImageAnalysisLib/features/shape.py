@@ -57,10 +57,8 @@ class Shape:
     """What the features of a 3D shape share, each part computed when first asked for."""
 
     def __init__(self, region: Region) -> None:
-        mask = region.shape_mask
-        box = tuple(slice(index.min(), index.max() + 1) for index in np.nonzero(mask))
         self.region = region
-        self.mask = mask[box]
+        self.mask = region.shape_mask
         self.spacing = region.spacing
 
     @cached_property

@@ -50,10 +50,8 @@ class PlanarShape:
     """What the features of a 2D shape share."""
 
     def __init__(self, region: Region) -> None:
-        mask = region.shape_mask[0]
-        box = tuple(slice(index.min(), index.max() + 1) for index in np.nonzero(mask))
         self.region = region
-        self.mask = mask[box]
+        self.mask = region.shape_mask[0]
         self.spacing = region.spacing[1:]
         self.area, self.perimeter = area_and_perimeter(self.mask, self.spacing)
 

@@ -12,7 +12,7 @@ from .counts import Neighborhoods
 from .levels import GrayLevels
 from .settings import FeatureSettings
 
-__all__ = ["Texture", "directions"]
+__all__ = ["Texture", "bounding_box", "directions"]
 
 
 def directions(distance: int, norm: str, in_plane: bool, exactly: bool) -> np.ndarray:
@@ -44,6 +44,13 @@ def directions(distance: int, norm: str, in_plane: bool, exactly: bool) -> np.nd
     return np.array(offsets, np.int64)
 
 
+def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+    """Return the least box that holds all voxels of a mask which is not empty."""
+    axes = range(mask.ndim)
+    used = (np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes)
+    return tuple(slice(int(index[0]), int(index[-1]) + 1) for index in used)
+
+
 class Texture:
     """Padded arrays of gray levels, one for the volume (3D) or one per slice (2D and 2.5D).
 
@@ -61,7 +68,7 @@ class Texture:
         self.settings = settings
         self.by_slice = settings.dimension != "3D"
         self._shape_mask = shape_mask
-        box = tuple(slice(index.min(), index.max() + 1) for index in np.nonzero(mask))
+        box = bounding_box(mask)
         self._box = box
         inner = mask[box]
         pad = settings.distance
