@@ -45,10 +45,13 @@ class DaskEngine:
             raise MissingPackageError.of("dask[distributed]", "cohort", "Spreading a cohort over machines") from missing
         # A case that kills its worker is tried on one more worker, then given up: not the default of three.
         settings = {"distributed.scheduler.allowed-failures": 1}
-        with dask.config.set(settings), self._cluster(distributed) as cluster:
-            with distributed.Client(cluster, timeout=self.patience_seconds) as client:
-                self._wait_for_workers(client)
-                yield from self._run(client, distributed, partial(guarded, work), iter(items))
+        with (
+            dask.config.set(settings),
+            self._cluster(distributed) as cluster,
+            distributed.Client(cluster, timeout=self.patience_seconds) as client,
+        ):
+            self._wait_for_workers(client)
+            yield from self._run(client, distributed, partial(guarded, work), iter(items))
 
     def _cluster(self, distributed: Any) -> Any:
         from contextlib import nullcontext

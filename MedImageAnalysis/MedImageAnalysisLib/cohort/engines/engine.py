@@ -44,7 +44,7 @@ class Engine(Protocol):
 
 
 def guarded(work: Callable[[Item], Any], item: Item) -> Outcome:
-    """Do the work in the worker; what it raises becomes data, so that only the death of a process reaches the engine."""
+    """Do the work in the worker; what it raises becomes data: only the death of a process reaches the engine."""
     started = time.perf_counter()
     try:
         return Outcome("done", work(item), seconds=time.perf_counter() - started)
