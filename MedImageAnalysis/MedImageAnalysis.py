@@ -7,11 +7,12 @@ which is imported inside functions, so that starting Slicer costs nothing.
 
 import contextlib
 import os
+from typing import Union
 
 import qt
 import slicer
 import vtk
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTableNode
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTableNode, vtkMRMLVectorVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import parameterNodeWrapper
@@ -45,10 +46,9 @@ calibrated probabilities, in one click.
 <p>For research use only. Not for clinical decisions.</p>
 See more information in the <a href="{homepage}#readme">documentation</a>.
 """).format(homepage=HOMEPAGE)
-        self.parent.acknowledgementText = _("""
-Built on 3D Slicer, ITK and SimpleITK, VTK, NumPy, SciPy and scikit-image. Each preset and model names the publications
-and data that it rests on.
-""")
+        self.parent.acknowledgementText = _(
+            "Built on 3D Slicer, SimpleITK, NumPy, SciPy and scikit-image. Presets and models name what they rest on."
+        )
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
@@ -114,7 +114,7 @@ class MedImageAnalysisParameterNode:
     probabilities, measurements, features - The tables of results.
     """
 
-    inputVolume: vtkMRMLScalarVolumeNode
+    inputVolume: Union[vtkMRMLScalarVolumeNode, vtkMRMLVectorVolumeNode, None]  # noqa: UP007  Slicer 5.10 has no "|"
     inputSegmentation: vtkMRMLSegmentationNode
     preset: str = "auto"
     showResults: bool = True
@@ -409,11 +409,6 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         Returns
         -------
         MedImageAnalysisLib.mrml.AnalysisNodes
-
-        Raises
-        ------
-        MedImageAnalysisLib.errors.MedImageError
-            Says what is wrong and what can be done.
         """
         from MedImageAnalysisLib.progress import Progress
 
@@ -430,8 +425,11 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         from MedImageAnalysisLib.pipeline import run
         from MedImageAnalysisLib.preset import load_preset
 
-        image = volumeFromNode(volumeNode)
-        chosen = choose_preset(image).preset if preset == AUTO else load_preset(preset)
+        if preset == AUTO:
+            chosen = choose_preset(volumeFromNode(volumeNode, color="luminance")).preset
+        else:
+            chosen = load_preset(preset)
+        image = volumeFromNode(volumeNode, color=chosen.color)
         segmentation = segmentationFromNode(segmentationNode, volumeNode) if segmentationNode else None
         return lambda progress: run(image, chosen, segmentation=segmentation, progress=progress)
 
@@ -447,20 +445,13 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         if layoutManager is None:
             return
         slicer.util.setSliceViewerLayers(background=nodes.volume, fit=True)
-        selection = slicer.app.applicationLogic().GetSelectionNode()
         layoutManager.setLayout(slicer.modules.tables.logic().GetLayoutWithTable(layoutManager.layout))
-        selection.SetActiveTableID(nodes.probabilities.GetID())
+        slicer.app.applicationLogic().GetSelectionNode().SetActiveTableID(nodes.probabilities.GetID())
         slicer.app.applicationLogic().PropagateTableSelection()
 
 
 def ensurePackages(requirementsPath: str) -> None:
-    """Install, after asking, the Python packages that Slicer does not bundle.
-
-    Raises
-    ------
-    MissingPackageError
-        If the user declines.
-    """
+    """Install, after asking, the Python packages that Slicer does not bundle; MissingPackageError if declined."""
     from MedImageAnalysisLib.errors import MissingPackageError
     from MedImageAnalysisLib.software import installed_version
 
@@ -490,7 +481,10 @@ class MedImageAnalysisTest(ScriptedLoadableModuleTest):
 
     def test_AnalyzeRadiograph(self):
         """All four stages give nodes that belong together."""
-        volumeNode = self.makeRadiograph()
+        from MedImageAnalysisLib.mrml import nodeFromVolume
+        from MedImageAnalysisLib.phantom import chest_radiograph
+
+        volumeNode = nodeFromVolume(chest_radiograph(), "Radiograph")
         nodes = MedImageAnalysisLogic().analyze(volumeNode, preset="chest-xray")
         self.assertIs(nodes.volume, volumeNode)
         names = [
@@ -501,20 +495,3 @@ class MedImageAnalysisTest(ScriptedLoadableModuleTest):
         self.assertIn("Right lung", names)
         self.assertEqual(nodes.features.GetNumberOfRows(), len(names))
         self.assertGreaterEqual(nodes.measurements.GetNumberOfRows(), 1)
-
-    @staticmethod
-    def makeRadiograph() -> vtkMRMLScalarVolumeNode:
-        """Return a volume like a chest radiograph: bright body and heart, two dark lungs, some noise; 1 mm pixels."""
-        import numpy as np
-
-        row, column = np.mgrid[:360, :400]
-
-        def ellipse(x, y, radiusX, radiusY):
-            return ((column - x) / radiusX) ** 2 + ((row - y) / radiusY) ** 2 <= 1
-
-        film = np.full(row.shape, 150.0)
-        film[ellipse(200, 230, 190, 250)] = 1900
-        film[ellipse(115, 175, 62, 125) | ellipse(285, 175, 62, 125)] = 650
-        film[ellipse(222, 225, 70, 68) | (abs(column - 200) < 22)] = 2400
-        film += np.random.default_rng(0).normal(0, 30, row.shape)
-        return slicer.util.addVolumeFromArray(film[np.newaxis].astype(np.int16), name="Radiograph")

@@ -33,17 +33,18 @@ def parameterNodeWrapper(cls: type) -> type:
     return type(cls.__name__, (_ParameterNode, cls), {"__doc__": cls.__doc__})
 
 
-def _parameter(name: str, kind: type, default) -> property:
+def _parameter(name: str, kind, default) -> property:
     import slicer
 
-    if issubclass(kind, slicer.vtkMRMLNode):
+    kinds = tuple(one for one in typing.get_args(kind) or (kind,) if one is not type(None))
+    if all(issubclass(one, slicer.vtkMRMLNode) for one in kinds):
 
         def read(self):
             return self.parameterNode.GetNodeReference(name)
 
         def write(self, node):
-            if node is not None and not isinstance(node, kind):
-                raise ValueError(f"{name} takes a {kind.__name__}, not a {type(node).__name__}")
+            if node is not None and not isinstance(node, kinds):
+                raise ValueError(f"{name} takes {kinds}, not a {type(node).__name__}")
             self.parameterNode.SetNodeReferenceID(name, node.GetID() if node else None)
 
     else:

@@ -1,0 +1,172 @@
+"""The module file as Slicer's factory and the Python console use it."""
+
+import ast
+import subprocess
+import sys
+import unittest
+
+import pytest
+
+ALLOWED_IMPORTS = set(sys.stdlib_module_names) | {"slicer", "vtk", "qt", "ctk"}
+MAXIMUM_IMPORT_SECONDS = 0.1
+TIMED_IMPORT = """
+import sys, time
+sys.path.insert(0, {folder!r})
+from MedImageAnalysisLib.mrml import EmbeddedSlicer
+from slicer_standin import running_slicer
+with EmbeddedSlicer(), running_slicer({file!r}):
+    import slicer.util
+    known = set(sys.modules)
+    started = time.perf_counter()
+    import MedImageAnalysis
+    print(time.perf_counter() - started)
+    print(*sorted(name for name in set(sys.modules) - known if name.startswith(("MedImageAnalysisLib", "numpy"))))
+"""
+
+
+@pytest.fixture
+def syntax_tree(module_file):
+    return ast.parse(module_file.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def module_description(module, slicer_application):
+    """What the module says of itself."""
+    import types
+
+    slicer_application.app.startup.clear()
+    return module.MedImageAnalysis(types.SimpleNamespace(path=module.__file__)).parent
+
+
+def test_the_module_says_what_it_does_in_one_sentence(module_description):
+    assert module_description.title == "Medical Image Analysis"
+    assert module_description.categories == ["Quantification"]
+    first_sentence = module_description.helpText.strip().split(".")[0]
+    assert "table of\ncalibrated probabilities" in first_sentence
+    assert "For research use only" in module_description.helpText
+
+
+def test_nothing_but_slicer_and_the_standard_library_is_imported_at_file_scope(syntax_tree):
+    imported = set()
+    for node in syntax_tree.body:
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module.split(".")[0])
+    assert imported <= ALLOWED_IMPORTS
+
+
+def test_importing_the_module_costs_next_to_nothing(module_file, monkeypatch):
+    monkeypatch.syspath_prepend(module_file.parent)
+    folders = [str(module_file.parent), *sys.path]
+    script = TIMED_IMPORT.format(folder=str(module_file.parent), file=str(module_file))
+    command = [sys.executable, "-c", f"import sys; sys.path[:0] = {folders!r}\n{script}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    seconds, libraries = done.stdout.splitlines()[-2:]
+    assert float(seconds) < MAXIMUM_IMPORT_SECONDS
+    assert libraries == ""
+
+
+def test_the_file_stays_a_thin_face(module_file):
+    assert len(module_file.read_text(encoding="utf-8").splitlines()) < 500
+
+
+def test_slicer_takes_no_helper_for_a_self_test(module):
+    tests = [name for name in vars(module.MedImageAnalysisTest) if "test" in name]
+    assert tests
+    assert all(name.startswith("test_") for name in tests)
+
+
+def test_sample_data_are_registered_at_startup(module, module_description, slicer_application):
+    import SampleData
+
+    ((signal, register),) = slicer_application.app.startup
+    assert signal == "startupCompleted()"
+    SampleData.SampleDataLogic.sources.clear()
+    register()
+    names = [source.sampleName for source in SampleData.SampleDataLogic.sources]
+    assert names == ["ChestRadiograph", "ExtremityRadiograph"]
+    for source in SampleData.SampleDataLogic.sources:
+        from pathlib import Path
+
+        assert Path(source.thumbnailFileName).is_file()
+        assert len(source.checksums[0]) == len("SHA256:") + 64
+
+
+def test_a_sample_radiograph_is_loaded_with_bone_bright(module, scene):
+    import slicer
+
+    pytest.importorskip("data_store", reason="needs the package pydicom-data")
+    import SampleData
+
+    SampleData.SampleDataLogic.sources.clear()
+    module.registerSampleData()
+    source = SampleData.SampleDataLogic.sources[0]
+    node = source.customDownloader(source)
+    pixels = slicer.util.arrayFromVolume(node)
+    assert node.GetName() == "ChestRadiograph"
+    assert pixels.shape == (1, 1955, 1841)
+    lung, mediastinum = pixels[0, 600:800, 400:600].mean(), pixels[0, 600:800, 850:950].mean()
+    assert lung < mediastinum
+
+
+def test_the_console_gets_an_object_that_names_its_nodes(module, a_radiograph, discs_preset):
+    nodes = module.MedImageAnalysisLogic().analyze(a_radiograph, preset=discs_preset)
+    assert nodes.volume is a_radiograph
+    assert nodes.segmentation.GetClassName() == "vtkMRMLSegmentationNode"
+    assert {table.GetClassName() for table in (nodes.features, nodes.measurements, nodes.probabilities)} == {
+        "vtkMRMLTableNode"
+    }
+
+
+def test_the_console_gets_errors_as_exceptions_and_an_unchanged_scene(module, a_radiograph, scene):
+    from MedImageAnalysisLib.errors import UnknownNameError
+
+    before = scene.GetNumberOfNodes()
+    with pytest.raises(UnknownNameError, match="no-such-preset"):
+        module.MedImageAnalysisLogic().analyze(a_radiograph, preset="no-such-preset")
+    assert scene.GetNumberOfNodes() == before
+
+
+def test_color_is_refused_or_made_gray_as_the_preset_says(module, scene, discs_preset):
+    import numpy as np
+    import slicer
+
+    from MedImageAnalysisLib.errors import UnsupportedImageError
+
+    volume = slicer.util.addVolumeFromArray(
+        np.zeros((1, 30, 30, 3), np.uint8), name="Color", nodeClassName="vtkMRMLVectorVolumeNode"
+    )
+    with pytest.raises(UnsupportedImageError):
+        module.MedImageAnalysisLogic().computation(volume, discs_preset)
+
+
+def test_slicer_5_10_without_its_packaging_module_is_served_too(module, module_file, monkeypatch):
+    import slicer
+
+    installed = []
+    monkeypatch.setitem(sys.modules, "slicer.packaging", None)
+    monkeypatch.setattr(slicer.util, "pip_install", installed.append, raising=False)
+    monkeypatch.setattr("MedImageAnalysisLib.software.installed_version", lambda name: "")
+    module.ensurePackages("requirements.txt")
+    assert installed == [["-r", "requirements.txt"]]
+
+
+def test_who_declines_the_packages_is_told_what_is_missing(module, module_file, monkeypatch):
+    import slicer.packaging
+
+    from MedImageAnalysisLib.errors import MissingPackageError
+
+    def declined(requirements, requester):
+        raise RuntimeError("User declined package installation")
+
+    monkeypatch.setattr(slicer.packaging, "pip_ensure", declined)
+    with pytest.raises(MissingPackageError, match="scikit-image"):
+        module.ensurePackages(str(module_file.parent / "Resources" / "requirements.txt"))
+
+
+def test_the_self_test_passes(module, scene):
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(module.MedImageAnalysisTest)
+    result = unittest.TextTestRunner().run(suite)
+    assert suite.countTestCases() == 1
+    assert result.wasSuccessful()
