@@ -105,7 +105,8 @@ class Quickshift(ScalarMethod):
         full.SetReferenceImage(image)
         full.SetInterpolator(sitk.sitkNearestNeighbor)
         full.SetUseNearestNeighborExtrapolator(True)
-        labels = in_raster_order(view(run_filter(full, regions, progress=progress.part(0.9, 1.0))))
+        resampled = run_filter(full, regions, progress=progress.part(0.9, 1.0))
+        labels = in_raster_order(view(resampled))
         return labeled(labels, [f"Superpixel {i}" for i in range(1, int(labels.max()) + 1)], image)
 
     def _reduced(self, image: sitk.Image) -> sitk.Image:
