@@ -21,6 +21,8 @@ __all__ = ["write_picture"]
 
 # Longest side of what is drawn: more pixels cost time and show nothing more at this size.
 _PANEL_PIXELS = 900
+# More segments than this (e.g. superpixels) have no legend.
+_LEGEND_ROWS = 10
 _ACCENT = "#1b6ca8"
 _FAINT = "#b9cfe0"
 
@@ -120,8 +122,8 @@ def _draw_segments(axes: Axes, analysis: Analysis, index: int | None) -> None:
     for segment in segmentation.segments:
         colors[views[segment.layer].pixels == segment.label] = (*segment.color, 0.45)
     axes.imshow(colors, extent=views[0].extent, interpolation="nearest")
-    named = [segment for segment in segmentation.segments if segment.key][:8]
-    handles = [Patch(color=segment.color, label=segment.name) for segment in named]
+    few = segmentation.segments if len(segmentation.segments) <= _LEGEND_ROWS else ()
+    handles = [Patch(color=segment.color, label=segment.name) for segment in few]
     if handles:
         axes.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.7)
 
@@ -134,16 +136,21 @@ def _draw_lines(axes: Axes, lines: tuple[Line, ...]) -> None:
 
 
 def _draw_recognitions(axes: Axes, analysis: Analysis) -> None:
+    """Draw a bar per category, with what was measured and said below; without categories, the words alone."""
     axes.set_title("Probabilities", fontsize=12)
-    rows = [(r, c) for r in analysis.recognitions if r.assessed for c in r.categories]
-    for position, (_, category) in enumerate(rows):
+    rows = [category for recognition in analysis.recognitions for category in recognition.categories]
+    if not rows:
+        axes.set_axis_off()
+        axes.text(0, 0.95, _words(analysis), fontsize=10, va="top", transform=axes.transAxes, linespacing=1.5)
+        return
+    for position, category in enumerate(rows):
         color = _ACCENT if category.in_prediction_set else _FAINT
-        axes.barh(position, category.probability, color=color, height=0.6)
+        axes.barh(position, category.probability, color=color, height=0.5)
         axes.plot((category.lower, category.upper), (position, position), color="#222222", linewidth=1.4)
         label = f"{category.category}  {100 * category.probability:.0f} %"
-        axes.text(0.01, position - 0.36, label, fontsize=9, va="bottom")
+        axes.text(0.01, position - 0.3, label, fontsize=9, va="bottom")
     axes.set_xlim(0, 1)
-    axes.set_ylim(max(len(rows), 1) - 0.4, -0.75)
+    axes.set_ylim(len(rows) - 0.5, -0.8)
     axes.set_yticks([])
     axes.set_xlabel("probability (line: uncertainty; dark bar: in the prediction set)", fontsize=8)
     for side in ("top", "right", "left"):
