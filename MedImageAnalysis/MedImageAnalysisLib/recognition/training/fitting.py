@@ -14,7 +14,7 @@ import numpy as np
 from ...progress import Progress
 from ..linear import outlier_distance, project, softmax
 
-__all__ = ["FitSettings", "LinearFit", "fit_linear", "group_folds"]
+__all__ = ["FitSettings", "LinearFit", "compact", "fit_linear", "group_folds"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ def fit_linear(
     groups: Sequence[str],
     settings: FitSettings = FitSettings(),
     progress: Progress = Progress(),  # noqa: B008
+    genuine: np.ndarray | None = None,
 ) -> LinearFit:
     """Fit a linear model to features and categories.
 
@@ -102,7 +103,10 @@ def fit_linear(
         Category of each case, 0 to K-1.
     groups : sequence of str
         Cases that must stay together.
+    genuine : numpy.ndarray of bool, shape (cases,), optional
+        Cases that calibrate; the others, e.g. augmented copies, only train.
     """
+    genuine = np.ones(len(y), dtype=bool) if genuine is None else genuine
     classes = int(y.max()) + 1
     balance = _balance(y, classes)
     fold = group_folds(groups, y, settings.folds, settings.seed)
@@ -111,10 +115,11 @@ def fit_linear(
     for index in range(settings.folds):
         progress.step(f"Cross-validate: fold {index + 1} of {settings.folds}", 0.6 * index / settings.folds)
         scores[:, fold == index], distances[fold == index] = _held_out(x, y, balance, fold == index, settings)
-    temperatures = [_temperature(s, y, balance) for s in scores]
-    losses = [_loss(s / t, y, balance) for s, t in zip(scores, temperatures, strict=True)]
+    truth, case_weights = y[genuine], _balance(y[genuine], classes)
+    temperatures = [_temperature(s[genuine], truth, case_weights) for s in scores]
+    losses = [_loss(s[genuine] / t, truth, case_weights) for s, t in zip(scores, temperatures, strict=True)]
     best = int(np.argmin(losses))
-    out_of_fold = softmax(scores[best] / temperatures[best])
+    out_of_fold = softmax(scores[best][genuine] / temperatures[best])
 
     progress.step("Fit on all cases", 0.65)
     arrays = _axes(x, settings)
@@ -127,8 +132,8 @@ def fit_linear(
     return LinearFit(
         arrays=arrays,
         temperature=float(temperatures[best] * scale),
-        set_thresholds=_set_thresholds(out_of_fold, y, settings.coverage),
-        outlier_threshold=float(np.quantile(distances, 1 - settings.flagged)),
+        set_thresholds=_set_thresholds(out_of_fold, truth, settings.coverage),
+        outlier_threshold=float(np.quantile(distances[genuine], 1 - settings.flagged)),
         priors=(1 / classes,) * classes,
         penalty=settings.penalties[best],
         out_of_fold=out_of_fold,
@@ -159,7 +164,7 @@ def _axes(x: np.ndarray, settings: FitSettings) -> dict[str, np.ndarray]:
     mean = x.mean(axis=0)
     scale = x.std(axis=0)
     scale = np.where(scale > 1e-9 * np.maximum(np.abs(mean), 1e-12), scale, 1.0)
-    z = (x - mean) / scale
+    z = ((x - mean) / scale).astype(x.dtype, copy=False)
     features = z.shape[1]
     most = min(settings.maximum_axes, features, len(x) - 1)
     variances, axes = eigh(z.T @ z / (len(x) - 1), subset_by_index=(features - most, features - 1))

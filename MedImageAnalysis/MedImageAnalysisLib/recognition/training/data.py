@@ -1,0 +1,125 @@
+"""Collections of labelled images: where they are listed, and which of them belong together."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ...errors import InvalidSettingError, MedImageError, UnreadableImageError
+from ...image import read_image
+
+__all__ = ["LabelledImage", "from_folders", "from_table", "near_duplicates", "read_pixels"]
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One image of a collection.
+
+    Parameters
+    ----------
+    category : int
+        Index into the model's classes.
+    group : str
+        Images of one patient, or near-duplicates, share it; they stay on one side of every split.
+    held_out : bool
+        Kept for the final figures; never seen in fitting or calibration.
+    """
+
+    path: Path
+    category: int
+    group: str
+    held_out: bool
+
+
+def from_table(
+    folder: Path,
+    labels: Sequence[str],
+    *,
+    image: str = "image",
+    label: str = "label",
+    group: str = "group",
+    split: str = "split",
+) -> tuple[LabelledImage, ...]:
+    """Read `labels.csv` of a folder; the arguments name its columns, `labels` the categories in order.
+
+    Raises
+    ------
+    UnreadableImageError
+        If there is no such table.
+    InvalidSettingError
+        If a column is missing or a label is unknown.
+    """
+    table = folder / "labels.csv"
+    if not table.is_file():
+        raise UnreadableImageError(f"There is no table of cases {table}.")
+    with table.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    missing = {image, label, group, split} - set(rows[0] if rows else ())
+    if missing:
+        raise InvalidSettingError(f"{table} lacks the columns {', '.join(sorted(missing))}.")
+    unknown = {row[label] for row in rows} - set(labels)
+    if unknown:
+        raise InvalidSettingError(f"{table} has labels that are not expected: {', '.join(sorted(unknown))[:200]}.")
+    return tuple(
+        LabelledImage(folder / row[image], labels.index(row[label]), row[group], row[split] == "val") for row in rows
+    )
+
+
+def from_folders(folder: Path, labels: Sequence[str], *, held_out: float, seed: int) -> tuple[LabelledImage, ...]:
+    """List the images of one subfolder per category; near-duplicates form groups, a share of which is held out."""
+    paths = [(path, k) for k, label in enumerate(labels) for path in sorted((folder / label).glob("*.*"))]
+    if not paths:
+        raise UnreadableImageError(f"{folder} has no images in the folders {', '.join(labels)}.")
+    groups = near_duplicates([read_pixels(path) for path, _ in paths])
+    names = sorted(set(groups))
+    chosen = np.random.default_rng(seed).permutation(len(names))[: round(held_out * len(names))]
+    kept = {names[i] for i in chosen}
+    return tuple(
+        LabelledImage(path, category, group, group in kept)
+        for (path, category), group in zip(paths, groups, strict=True)
+    )
+
+
+def read_pixels(path: Path) -> sitk.Image:
+    """Return the gray pixels of an image file."""
+    try:
+        return read_image(path, color="luminance").pixels
+    except MedImageError as error:
+        raise type(error)(f"{path.name}: {error}") from error
+
+
+def near_duplicates(images: Sequence[sitk.Image], similarity: float = 0.95, side: int = 24) -> list[str]:
+    """Return a group for each image; images whose thumbnails correlate at least `similarity` end up in one group.
+
+    Thumbnails are ranked, so that a change of contrast does not hide a duplicate; left-right mirrored ones count too.
+    Similarity is passed on: a chain of similar slices is one group.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    from ..descriptors.canvas import area_average, ranked
+
+    thumbnails = np.stack([ranked(area_average(sitk.GetArrayViewFromImage(image), side, side)) for image in images])
+    plain, mirrored = _normalized(thumbnails), _normalized(thumbnails[:, :, ::-1])
+    first, second = [], []
+    for start in range(0, len(images), 512):
+        block = plain[start : start + 512]
+        close = np.maximum(block @ plain.T, block @ mirrored.T) >= similarity
+        rows, columns = np.nonzero(close)
+        first.append(rows + start)
+        second.append(columns)
+    rows, columns = np.concatenate(first), np.concatenate(second)
+    links = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(len(images),) * 2)
+    _, group = connected_components(links, directed=False)
+    return [str(value) for value in group]
+
+
+def _normalized(thumbnails: np.ndarray) -> np.ndarray:
+    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)

@@ -1,0 +1,78 @@
+"""Judge a linear model on cases it has never seen: all figures of its card, with confidence intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..linear import LinearSpec, outlier_distance, project, softmax
+from ..model import Model
+from .metrics import (
+    Estimate,
+    accuracy,
+    balanced_accuracy,
+    calibration_error,
+    estimate,
+    roc_auc,
+    set_coverage,
+)
+
+__all__ = ["Judgement", "judge", "predicted"]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """Figures by name, and the confusion matrix (rows: truth)."""
+
+    figures: dict[str, Estimate]
+    confusion: np.ndarray
+    cases: int
+
+
+def predicted(model: Model, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return calibrated probabilities and squared distances of rows of features, as `recognize` finds them."""
+    arrays = model.weights()
+    z, u = project(arrays, x)
+    scores = u @ arrays["weights"] + arrays["intercept"]
+    return softmax(scores / model.spec.temperature), outlier_distance(arrays, z, u)
+
+
+def judge(
+    model: Model, x: np.ndarray, y: np.ndarray, groups: Sequence[str], positive: Sequence[int], question: str
+) -> Judgement:
+    """Return the figures of `model` on features `x` with true categories `y`.
+
+    The two-class figures treat the categories in `positive` as one, and the others as one; a case is called positive if
+    their probabilities add up to at least one half.
+    """
+    spec: LinearSpec = model.spec
+    p, distance = predicted(model, x)
+    members = list(positive)
+    score, truth = p[:, members].sum(axis=1), np.isin(y, members)
+    called = score >= 0.5
+    sets = p >= np.asarray(spec.set_thresholds)
+    classes = p.shape[1]
+    even = 1.0 / np.maximum(np.bincount(y, minlength=classes), 1)[y]
+    measures = {
+        f"AUC, {question}": lambda i: roc_auc(score[i], truth[i]),
+        f"Accuracy, {question}": lambda i: float((called[i] == truth[i]).mean()),
+        f"Sensitivity, {question}": lambda i: float(called[i][truth[i]].mean()),
+        f"Specificity, {question}": lambda i: float((~called[i][~truth[i]]).mean()),
+        f"Accuracy, {classes} categories": lambda i: accuracy(p[i], y[i]),
+        f"Balanced accuracy, {classes} categories": lambda i: balanced_accuracy(p[i], y[i]),
+        "Mean AUC, one against the others": lambda i: float(
+            np.mean([roc_auc(p[i, k], y[i] == k) for k in range(classes)])
+        ),
+        "Expected calibration error, categories equally common": lambda i: calibration_error(
+            p[i], y[i], case_weights=even[i]
+        ),
+        "Coverage of the prediction sets": lambda i: set_coverage(p[i], y[i], spec.set_thresholds),
+        "Mean size of the prediction sets": lambda i: float(sets[i].sum(axis=1).mean()),
+        "Share flagged as unlike the training data": lambda i: float((distance[i] > spec.outlier_threshold).mean()),
+    }
+    figures = {name: estimate(measure, groups) for name, measure in measures.items()}
+    confusion = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(confusion, (y, p.argmax(axis=1)), 1)
+    return Judgement(figures, confusion, len(y))

@@ -1,0 +1,50 @@
+"""A recipe: everything that makes a shipped image model again from its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..descriptors import ImageDescriptor
+from .data import LabelledImage
+from .fitting import FitSettings
+
+__all__ = ["Recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one linear image model is trained.
+
+    Parameters
+    ----------
+    description : mapping
+        The fixed part of its model.json.
+    read : callable
+        Takes the folder of the data and returns the cases.
+    folder : str
+        Name of that folder within the data.
+    descriptors : tuple of ImageDescriptor
+    copies : int
+        Augmented copies of each training image.
+    mirror : bool
+        Whether a mirrored image is as plausible as the original.
+    positive : tuple of int
+        Categories that count as disease for the two-class figures.
+    known_failures : tuple of str
+        For the card.
+    """
+
+    description: dict[str, Any]
+    read: Callable[[Path], tuple[LabelledImage, ...]]
+    folder: str
+    descriptors: tuple[ImageDescriptor, ...]
+    positive: tuple[int, ...]
+    question: str
+    settings: FitSettings = field(default_factory=FitSettings)
+    copies: int = 1
+    mirror: bool = False
+    data_notes: tuple[str, ...] = ()
+    known_failures: tuple[str, ...] = field(default_factory=tuple)

@@ -1,0 +1,45 @@
+"""Images that a model was not made for: they test whether it notices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from .data import read_pixels
+
+__all__ = ["strangers"]
+
+_COLLECTIONS = {
+    "chest radiographs of children": ("chest_xray_kermany", "*/*.jpeg"),
+    "chest radiographs of adults": ("chest_xray_lungs", "images/*"),
+    "breast ultrasound": ("breast_ultrasound_busi", "images/*"),
+    "brain MR slices": ("brain_mri_tumor", "*/*.jpg"),
+}
+
+
+def strangers(own: Sequence[sitk.Image], data: Path, folder: str) -> Iterator[tuple[str, list[sitk.Image]]]:
+    """Yield named lists of images: spoiled versions of `own`, noise, and up to 60 images of each other collection."""
+    random = np.random.default_rng(0)
+    arrays = [sitk.GetArrayFromImage(image) for image in own]
+    yield "own images, inverted", [_image(array.max() - array.astype(np.float32)) for array in arrays]
+    yield "own images, upside down", [_image(array[::-1]) for array in arrays]
+    yield "own images, turned by 90 degrees", [_image(np.rot90(array)) for array in arrays]
+    yield "noise", [_image(random.normal(size=(224, 224))) for _ in range(60)]
+    yield "uniform images with a gradient", [_gradient(random) for _ in range(60)]
+    for name, (collection, pattern) in _COLLECTIONS.items():
+        paths = sorted((data / collection).glob(pattern))
+        if collection != folder and paths:
+            yield name, [read_pixels(path) for path in paths[:: max(1, len(paths) // 60)][:60]]
+
+
+def _image(array: np.ndarray) -> sitk.Image:
+    return sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def _gradient(random: np.random.Generator) -> sitk.Image:
+    rows, columns = np.mgrid[0:1:224j, 0:1:224j]
+    slope = random.normal(size=2)
+    return _image(slope[0] * rows + slope[1] * columns)
