@@ -241,7 +241,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             ensurePackages(self.resourcePath("requirements.txt"))
             computation = self.logic.computation(inputs.inputVolume, inputs.preset, inputs.inputSegmentation)
             self._task = BackgroundTask(computation)
-            self._poll()
+            qt.QTimer.singleShot(0, self._poll)
 
     def _poll(self) -> None:
         """Show the progress of the task; when it has ended, its results."""

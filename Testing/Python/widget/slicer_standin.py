@@ -221,6 +221,17 @@ def _application() -> types.SimpleNamespace:
     )
 
 
+def _new_module_widget(name: str) -> ScriptedLoadableModuleWidget:
+    """Return a panel of its own, as `slicer.util.getNewModuleWidget` does."""
+    import slicer
+
+    parent = slicer.qMRMLWidget()
+    qt.QVBoxLayout(parent)
+    panel = getattr(sys.modules[name], f"{name}Widget")(parent)
+    panel.setup()
+    return panel
+
+
 def _module(name: str, **contents) -> types.ModuleType:
     module = types.ModuleType(name)
     vars(module).update(contents)
@@ -260,19 +271,20 @@ def running_slicer(module_file: Path) -> Iterator[types.ModuleType]:
         "SampleData": _module("SampleData", SampleDataLogic=SampleDataLogic),
     }
     before = dict(vars(slicer))
-    module_path = slicer.util.modulePath
+    replaced = {"modulePath": lambda name: str(module_file), "getNewModuleWidget": _new_module_widget}
+    originals = {name: getattr(slicer.util, name) for name in replaced}
     sys.modules.update(modules)
     slicer.app = _application()
     for name, module in modules.items():
         if name.startswith("slicer."):
             setattr(slicer, name.removeprefix("slicer."), module)
-    slicer.util.modulePath = lambda name: str(module_file)
+    vars(slicer.util).update(replaced)
     for name in ("qMRMLWidget", "qMRMLNodeComboBox", "qMRMLTableView"):
         setattr(slicer, name, getattr(widgets_standin, name))
     try:
         yield slicer
     finally:
-        slicer.util.modulePath = module_path
+        vars(slicer.util).update(originals)
         for name in modules:
             sys.modules.pop(name, None)
         for name in set(vars(slicer)) - set(before):

@@ -170,3 +170,14 @@ def test_the_self_test_passes(module, scene):
     result = unittest.TextTestRunner().run(suite)
     assert suite.countTestCases() == 1
     assert result.wasSuccessful()
+
+
+@pytest.mark.parametrize("name", ["MedImageAnalysisPanelTest", "MedImageAnalysisSceneTest"])
+def test_the_tests_for_slicer_run_here_too(module, scene, repository, monkeypatch, name):
+    """They are meant for Slicer's own Qt; here they prove that they are not broken themselves."""
+    monkeypatch.syspath_prepend(repository / "Testing" / "Slicer")
+    suite = unittest.defaultTestLoader.loadTestsFromName(name)
+    result = unittest.TextTestRunner().run(suite)
+    sys.modules.pop(name)
+    assert suite.countTestCases() >= 3
+    assert result.wasSuccessful()
