@@ -21,8 +21,8 @@ _RATIO = (
     "cardiothoracic_ratio",
     "Cardiothoracic ratio",
     "1",
-    "Greatest transverse cardiac width (greatest distance of the right and of the left cardiac border from the midline, "
-    "added) divided by the greatest internal width of the thorax.",
+    "Transverse cardiac width (greatest distances of the right and the left cardiac border from the midline, added) "
+    "divided by the greatest internal width of the thorax.",
 )
 _CARDIAC = (
     "cardiac_width",
@@ -155,13 +155,10 @@ def _doubt(right: np.ndarray, left: np.ndarray, heart: np.ndarray, thorax: _Span
 
 
 def _cardiac_lines(pixels: sitk.Image, span: _Span, midline: float) -> tuple[Line, ...]:
-    right = _line(
-        "Greatest distance of the right cardiac border from the midline", pixels, span.left, midline, span.left_row
+    return (
+        _line("Right cardiac border to midline", pixels, span.left, midline, span.left_row),
+        _line("Left cardiac border to midline", pixels, midline, span.right, span.right_row),
     )
-    left = _line(
-        "Greatest distance of the left cardiac border from the midline", pixels, midline, span.right, span.right_row
-    )
-    return right, left
 
 
 def _thoracic_line(pixels: sitk.Image, thorax: _Span) -> Line:
