@@ -116,7 +116,9 @@ def _cut_left(pixels: np.ndarray, field: np.ndarray) -> None:
     drop = smooth[:, :-4] - smooth[:, 4:]
     profile = np.median(drop[:, :reach], axis=0)
     edge = int(np.argmax(profile))
-    if profile[edge] < _BLADE_STEP:
+    outside = np.median(smooth[:, : edge + 1], axis=0)
+    # A blade is bright all the way to the picture's border; a bone is not.
+    if profile[edge] < _BLADE_STEP or outside.min() < np.median(smooth[:, edge + 4]) + _BLADE_STEP / 2:
         return
     near = slice(max(0, edge - reach // 5), edge + reach // 5 + 1)
     rows = np.arange(pixels.shape[0])

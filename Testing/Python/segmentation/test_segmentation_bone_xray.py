@@ -1,0 +1,121 @@
+"""Bone radiographs, on a drawn limb of known content and on a real one."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from MedImageAnalysisLib.errors import MedImageError, UnsuitablePresetError, UnsupportedImageError
+from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.segmentation import METHODS
+
+ROWS, COLUMNS = 400, 320
+
+
+def limb_drawing(screw: bool = False, blades: bool = True) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """A round limb 140 pixels wide with two bones, air beside it, blades left and right, and a lead letter."""
+    y, x = np.mgrid[:ROWS, :COLUMNS].astype(np.float32)
+    limb = np.abs(x - 160) < 70
+    thickness = 2 * np.sqrt(np.clip(70**2 - (x - 160) ** 2, 0, None))
+    bone = (np.abs(x - 145) < 18) | (np.abs(x - 195) < 8)
+    metal = (np.abs(x - 145) < 5) & (np.abs(y - 200) < 60) & screw
+    film = 60 + 3.0 * thickness + 180 * bone + 900 * metal
+    letter = (np.abs(x - 262) < 6) & (np.abs(y - 320) < 8)
+    film[letter] = 700
+    blade = ((x < 40) | (x > 285)) & blades
+    film[blade] = 1000
+    film += np.random.default_rng(0).normal(0, 8, film.shape)
+    return film.astype(np.float32), {"soft-tissue": limb & ~bone, "bone": bone, "metal": metal, "Collimation": blade}
+
+
+def segmented(pixels: np.ndarray, **settings) -> dict[str, np.ndarray]:
+    image = sitk.GetImageFromArray(pixels)
+    image.SetSpacing((0.3, 0.3))
+    found = METHODS["bone-xray"](**settings)(image, None, Progress())
+    labels = sitk.GetArrayFromImage(found.labelmap)
+    return {segment.key or segment.name: labels == segment.label for segment in found.segments}
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+@pytest.fixture(scope="module")
+def limb() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What is found in the drawing, and what was drawn."""
+    pixels, truth = limb_drawing()
+    return segmented(pixels), truth
+
+
+@pytest.mark.parametrize(("key", "least"), [("bone", 0.93), ("soft-tissue", 0.95), ("Collimation", 0.90)])
+def test_structure_is_found(limb, key, least):
+    found, truth = limb
+    assert dice(found[key], truth[key]) >= least
+
+
+def test_nothing_is_called_metal_where_there_is_none(limb):
+    found, _ = limb
+    assert "metal" not in found
+
+
+def test_lead_letter_is_not_part_of_the_limb(limb):
+    found, _ = limb
+    assert not found["bone"][320, 262]
+    assert not found["soft-tissue"][320, 262]
+
+
+def test_screw_is_metal():
+    pixels, truth = limb_drawing(screw=True, blades=False)
+    assert dice(segmented(pixels)["metal"], truth["metal"]) >= 0.8
+
+
+def test_picture_without_blades_has_no_collimation():
+    assert "Collimation" not in segmented(limb_drawing(blades=False)[0])
+
+
+def test_higher_sensitivity_finds_no_less_bone():
+    pixels, _ = limb_drawing()
+    assert segmented(pixels, sensitivity=2.0)["bone"].sum() >= segmented(pixels, sensitivity=0.5)["bone"].sum()
+
+
+def test_result_lies_on_the_grid_of_a_large_image():
+    pixels, truth = limb_drawing()
+    large = np.kron(pixels, np.ones((4, 4), np.float32))[:1599, :1279]
+    found = segmented(large)
+    assert found["bone"].shape == large.shape
+    assert dice(found["bone"], np.kron(truth["bone"], np.ones((4, 4), bool))[:1599, :1279]) >= 0.92
+
+
+def test_blank_image_is_refused():
+    with pytest.raises(UnsuitablePresetError, match="blank"):
+        segmented(np.full((200, 200), 7.0, np.float32))
+
+
+def test_noise_is_refused_or_left_without_bone():
+    noise = np.random.default_rng(1).normal(100, 20, (300, 300)).astype(np.float32)
+    try:
+        found = segmented(noise)
+    except MedImageError:
+        return
+    assert "bone" not in found
+
+
+def test_volume_is_refused():
+    with pytest.raises(UnsupportedImageError, match="3D"):
+        METHODS["bone-xray"]()(sitk.Image(80, 80, 3, sitk.sitkInt16), None, Progress())
+
+
+def test_tiny_image_is_refused():
+    with pytest.raises(UnsupportedImageError, match="20 x 20"):
+        segmented(np.zeros((20, 20), np.float32))
+
+
+def test_real_ankle_has_the_bones_of_the_leg(real_data):
+    """CR EXTREMITY: a lower leg, 1760 pixels square. Points read off the picture by eye."""
+    pydicom = pytest.importorskip("pydicom")
+    pixels = pydicom.dcmread(real_data / "dicom_misc" / "RG3_J2KR.dcm").pixel_array.astype(np.float32)
+    found = segmented(pixels.max() - pixels)
+    tibia, fibula, talus, calf, air, blade = ((300, 860), (700, 980), (1600, 830), (300, 700), (900, 550), (900, 200))
+    for point in (tibia, fibula, talus):
+        assert found["bone"][point]
+    assert found["soft-tissue"][calf]
+    assert found["Collimation"][blade]
+    assert not any(mask[air] for mask in found.values())
