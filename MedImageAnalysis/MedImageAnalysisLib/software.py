@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
+from functools import cache
 from importlib import metadata
+from pathlib import Path
 
 from . import __version__
 
-__all__ = ["REQUIRED", "installed_version", "software_versions"]
+__all__ = ["REQUIRED", "code_fingerprint", "installed_version", "software_versions"]
 
 # Distribution names of what is always needed; the same list stands in pyproject.toml, and a test compares them.
 REQUIRED = ("numpy", "scipy", "SimpleITK", "scikit-image")
+_DETERMINES_RESULTS = frozenset({".py", ".json", ".csv", ".npz", ".onnx"})
 
 
 def software_versions() -> dict[str, str]:
@@ -25,3 +29,14 @@ def installed_version(distribution: str) -> str:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return ""
+
+
+@cache
+def code_fingerprint() -> str:
+    """Return a hash of all code, tables and models of this package: it changes whenever results could."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256(__version__.encode())
+    for path in sorted(path for path in root.rglob("*") if path.suffix in _DETERMINES_RESULTS):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

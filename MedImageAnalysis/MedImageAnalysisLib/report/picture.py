@@ -110,6 +110,7 @@ def _draw_image(axes: Axes, view: _View, title: str) -> None:
     low, high = np.percentile(view.pixels, (0.5, 99.5))
     axes.imshow(view.pixels, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), extent=view.extent)
     axes.set_title(title, fontsize=12)
+    axes.set_anchor("N")
     axes.set_axis_off()
 
 

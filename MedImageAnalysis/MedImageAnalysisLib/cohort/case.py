@@ -1,0 +1,53 @@
+"""One case of a cohort: where its files are and what is known of it beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["CohortCase", "Quarantined"]
+
+
+@dataclass(frozen=True)
+class CohortCase:
+    """What one unit of work is about.
+
+    Parameters
+    ----------
+    name : str
+        Pseudonym, or the user's own id if the user asked to keep ids.
+    files : tuple of Path
+        One image file, or all files of one DICOM series.
+    segmentation : Path or None
+        An existing segmentation that replaces stage 2.
+    label : str
+        What is known of the case, e.g. its category; for training and evaluation.
+    patient : str
+        Pseudonym of the patient; cases of one patient stay together when data are split.
+    covariates : tuple of (str, str)
+        Further columns of the case table.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    segmentation: Path | None = None
+    label: str = ""
+    patient: str = ""
+    covariates: tuple[tuple[str, str], ...] = ()
+
+    def fingerprint(self) -> str:
+        """Return a cheap mark of the case: it changes when a file is written again or the case's columns change."""
+        digest = hashlib.sha256(repr((self.label, self.patient, self.covariates)).encode())
+        for path in (*self.files, *([self.segmentation] if self.segmentation else [])):
+            status = path.stat()
+            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        return digest.hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """Something in the input that is not a case, and why."""
+
+    name: str
+    reason: str
