@@ -136,5 +136,5 @@ class TestCaseTable:
             check_case_table(a_table(text))
 
     def test_all_faults_are_told_at_once(self, a_table):
-        with pytest.raises(InvalidSettingError, match="before: line 3.*not there: line 4"):
+        with pytest.raises(InvalidSettingError, match=r"before: line 3.*not there: line 4"):
             check_case_table(a_table("id,image\n1,a.png\n1,b.png\n2,c.png\n"))
