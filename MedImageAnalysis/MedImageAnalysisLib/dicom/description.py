@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from ..analysis import ImageInfo
-from .header import Plane, Vector, numbers
+from .header import Plane, Vector, damage_as_error, numbers
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -26,16 +26,24 @@ _CENTIMETERS = 3  # Physical Units X Direction, PS3.3 C.8.5.5.1.1
 
 def describe(header: Dataset, plane: Plane) -> tuple[ImageInfo, Vector]:
     """Return what is known of the image, and its spacing along x and y (1, 1 if unknown)."""
+    with damage_as_error(plane.path):
+        return _describe(header, plane)
+
+
+def _describe(header: Dataset, plane: Plane) -> tuple[ImageInfo, Vector]:
     modality = str(header.get("Modality") or "").upper()
     spacing, source, warnings = pixel_spacing(header, plane)
+    unit = "HU" if _is_hounsfield(modality, plane) else ""
     if header.get("VOILUTSequence"):
         warnings += ("The display curve (VOI LUT) of the file was not applied.",)
+    if unit == "HU" and plane.format.photometric == "MONOCHROME1":
+        warnings += ("The file asks to be shown inverted (MONOCHROME1); its Hounsfield units were kept as they are.",)
     info = ImageInfo(
         modality=modality,
         body_part=str(header.get("BodyPartExamined") or "").upper(),
         view=str(header.get("ViewPosition") or "").upper(),
         spacing_source=source,
-        intensity_unit="HU" if _is_hounsfield(modality, plane) else "",
+        intensity_unit=unit,
         patient_age_years=_age(header),
         patient_sex=sex if (sex := str(header.get("PatientSex") or "").upper()) in ("F", "M") else "",
         warnings=warnings,

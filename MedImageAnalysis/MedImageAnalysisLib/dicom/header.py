@@ -145,8 +145,10 @@ def is_dicom(path: Path) -> bool:
 @contextmanager
 def damage_as_error(path: Path) -> Iterator[None]:
     """Turn what pydicom raises for damaged files into a clear error; keep its warnings, which quote values, quiet."""
+    from pydicom.config import disable_value_validation
+
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), disable_value_validation():
             warnings.simplefilter("ignore")
             yield
     except _DAMAGE as error:

@@ -181,6 +181,9 @@ def _decoded_by_gdcm(path: Path, frames: Sequence[int], syntax: UID) -> Iterator
     for keyword in _PIXEL_MODULE:
         if keyword in source:
             bare[keyword] = source[keyword]
+    if bare.SamplesPerPixel == 1:
+        # ITK would invert MONOCHROME1, and look up palettes, by itself.
+        bare.PhotometricInterpretation = "MONOCHROME2"
     for frame in frames:
         bare.PixelData = encapsulate([get_frame(source.PixelData, frame, number_of_frames=count)])
         bare["PixelData"].VR = "OB"

@@ -1,0 +1,235 @@
+"""Stored values become real ones: rescale, inversion, padding, color, compression; nothing silently."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from dicom_phantom import enhanced_ct, image_dataset, write, write_series
+from pydicom.data import get_testdata_file
+from pydicom.uid import JPEG2000Lossless, RLELossless
+
+from MedImageAnalysisLib.dicom import pixels as dicom_pixels
+from MedImageAnalysisLib.errors import MissingPackageError, UnreadableImageError, UnsupportedImageError
+from MedImageAnalysisLib.image import read_image
+
+RADIOGRAPH = {"Modality": "DX", "position": None, "orientation": None, "intercept": None}
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "image.dcm"
+
+
+@pytest.fixture
+def ramp() -> np.ndarray:
+    return np.arange(80, dtype=np.uint16).reshape(8, 10) * 50
+
+
+def values(image) -> np.ndarray:
+    return sitk.GetArrayFromImage(image.pixels)
+
+
+def real_file(name: str) -> str:
+    path = get_testdata_file(name, download=False)
+    if path is None:
+        pytest.skip(f"pydicom-data with {name} is not installed")
+    return path
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16, np.int32, np.uint32])
+def test_all_whole_number_types_keep_their_values(file, kind):
+    limits = np.iinfo(kind)
+    stored = np.array([[limits.min, limits.max, 5], [1, 2, 3]], kind)
+    assert np.array_equal(values(read_image(write(file, image_dataset(stored, **RADIOGRAPH)))), stored)
+
+
+def test_signed_bytes_keep_their_values(file):
+    stored = np.array([[-128, 127, 5], [-1, 2, 3]], np.int8)
+    image = read_image(write(file, image_dataset(stored, **RADIOGRAPH)))
+    assert np.array_equal(values(image), stored)
+    assert image.pixels.GetPixelID() == sitk.sitkInt16
+
+
+def test_values_beyond_16_bits_after_the_rescale_are_kept(file):
+    stored = np.array([[-32768, 32767], [0, 1]], np.int16)
+    image = read_image(write(file, image_dataset(stored, intercept=-1024)))
+    assert np.array_equal(values(image), stored.astype(int) - 1024)
+    assert image.pixels.GetPixelID() == sitk.sitkInt32
+
+
+def test_ct_stays_in_16_bits_where_its_values_allow(file, ramp):
+    image = read_image(write(file, image_dataset(ramp.astype(np.int16), intercept=-1024)))
+    assert image.pixels.GetPixelID() == sitk.sitkInt16
+
+
+def test_a_fractional_slope_gives_float32(file, ramp):
+    dataset = image_dataset(ramp, Modality="MR")
+    dataset.RescaleSlope, dataset.RescaleIntercept = 3.774114, 0.000061
+    image = read_image(write(file, dataset))
+    assert image.pixels.GetPixelID() == sitk.sitkFloat32
+    assert values(image) == pytest.approx(ramp * 3.774114 + 0.000061, rel=1e-6)
+
+
+@pytest.mark.parametrize(("bits", "highest"), [(12, 4095), (16, 65535)])
+def test_monochrome1_is_inverted_once_in_its_stored_range(file, ramp, bits, highest):
+    dataset = image_dataset(
+        ramp, **RADIOGRAPH, PhotometricInterpretation="MONOCHROME1", BitsStored=bits, HighBit=bits - 1
+    )
+    image = read_image(write(file, dataset))
+    assert np.array_equal(values(image), highest - ramp.astype(int))
+    assert sum("MONOCHROME1" in correction for correction in image.info.corrections) == 1
+
+
+def test_signed_monochrome1_is_inverted_about_its_middle(file):
+    stored = np.array([[-32768, 32767], [0, -1]], np.int16)
+    dataset = image_dataset(stored, **RADIOGRAPH, PhotometricInterpretation="MONOCHROME1")
+    assert np.array_equal(values(read_image(write(file, dataset))), [[32767, -32768], [-1, 0]])
+
+
+def test_hounsfield_units_are_never_inverted(file):
+    stored = np.array([[-1000, 0], [40, 1000]], np.int16)
+    image = read_image(write(file, image_dataset(stored, PhotometricInterpretation="MONOCHROME1")))
+    assert np.array_equal(values(image), stored)
+    assert image.info.corrections == ()
+    assert "MONOCHROME1" in image.info.warnings[0]
+
+
+def test_padding_of_ct_becomes_air(file):
+    stored = np.array([[-2000, 1024], [1064, 3000]], np.int16)
+    image = read_image(write(file, image_dataset(stored, intercept=-1024, PixelPaddingValue=-2000)))
+    assert np.array_equal(values(image), [[-1000, 0], [40, 1976]])
+    assert image.info.corrections == ("set padding to air (-1000 HU)",)
+
+
+def test_padding_of_a_radiograph_becomes_its_lowest_value_after_inversion(file):
+    stored = np.array([[4095, 4095], [100, 3000]], np.uint16)
+    photometric = {"PhotometricInterpretation": "MONOCHROME1", "BitsStored": 12, "HighBit": 11}
+    image = read_image(write(file, image_dataset(stored, **RADIOGRAPH, **photometric, PixelPaddingValue=0)))
+    assert np.array_equal(values(image), [[0, 0], [3995, 1095]])
+    dataset = image_dataset(stored, **RADIOGRAPH, **photometric, PixelPaddingValue=90, PixelPaddingRangeLimit=110)
+    assert np.array_equal(values(read_image(write(file, dataset))), [[0, 0], [0, 1095]])
+
+
+def test_an_image_of_nothing_but_padding_is_left_alone(file):
+    stored = np.full((4, 4), -2000, np.int16)
+    assert np.array_equal(values(read_image(write(file, image_dataset(stored, PixelPaddingValue=-2000)))), stored)
+
+
+def test_color_is_refused_unless_allowed(file):
+    colors = np.random.default_rng(1).integers(0, 256, (6, 7, 3), np.uint8)
+    dataset = image_dataset(colors, **RADIOGRAPH, SamplesPerPixel=3, PhotometricInterpretation="RGB")
+    dataset.PlanarConfiguration = 0
+    write(file, dataset)
+    with pytest.raises(UnsupportedImageError, match=r"in color \(RGB\)"):
+        read_image(file)
+    image = read_image(file, color="luminance")
+    assert np.array_equal(values(image), np.rint(colors @ [0.299, 0.587, 0.114]))
+    assert "luminance" in image.info.corrections[0]
+
+
+def test_palette_color_is_color(file):
+    path = real_file("OBXXXX1A_rle.dcm")
+    with pytest.raises(UnsupportedImageError, match="PALETTE COLOR"):
+        read_image(path)
+    assert read_image(path, color="luminance").pixels.GetSize() == (800, 600)
+
+
+def test_a_modality_lut_is_applied_and_recorded():
+    image = read_image(real_file("mlut_18.dcm"))
+    assert image.info.corrections == ("applied the Modality LUT",)
+    assert image.pixels.GetPixelID() == sitk.sitkUInt16
+
+
+def test_a_display_curve_is_not_applied_and_told():
+    assert "VOI LUT" in " ".join(read_image(real_file("vlut_04.dcm")).info.warnings)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
+def test_compressed_images_read_like_uncompressed_ones(file, tmp_path, syntax):
+    pytest.importorskip("openjpeg" if syntax == JPEG2000Lossless else "pydicom")
+    dataset = image_dataset(np.random.default_rng(2).integers(0, 4096, (64, 96), np.uint16), **RADIOGRAPH)
+    plain = read_image(write(tmp_path / "plain.dcm", dataset))
+    dataset.compress(syntax, generate_instance_uid=False)
+    assert np.array_equal(values(read_image(write(file, dataset))), values(plain))
+
+
+@pytest.mark.parametrize(
+    ("compressed", "uncompressed"),
+    [
+        ("RG1_J2KR.dcm", "RG1_UNCR.dcm"),
+        ("MR2_J2KR.dcm", "MR2_UNCR.dcm"),
+        ("693_J2KR.dcm", "693_UNCR.dcm"),
+        ("OBXXXX1A_rle.dcm", "OBXXXX1A.dcm"),
+        ("US1_J2KR.dcm", "US1_UNCR.dcm"),
+    ],
+)
+def test_real_compressed_files_read_like_uncompressed_ones(compressed, uncompressed, monkeypatch):
+    expected = values(read_image(real_file(uncompressed), color="luminance"))
+    assert np.array_equal(values(read_image(real_file(compressed), color="luminance")), expected)
+    # And in a Slicer without pylibjpeg, by the GDCM inside SimpleITK.
+    monkeypatch.setattr(dicom_pixels, "_has_decoder", lambda syntax: not syntax.is_compressed)
+    assert np.array_equal(values(read_image(real_file(compressed), color="luminance")), expected)
+
+
+def test_frames_of_a_compressed_multi_frame_file_are_decoded_without_pylibjpeg(file, tmp_path, monkeypatch):
+    dataset = enhanced_ct()
+    expected = values(read_image(write(tmp_path / "plain.dcm", dataset)))
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    write(file, dataset)
+    monkeypatch.setattr(dicom_pixels, "_has_decoder", lambda syntax: False)
+    assert np.array_equal(values(read_image(file)), expected)
+
+
+def test_a_compression_that_nothing_decodes_names_the_missing_package(file, ramp, monkeypatch):
+    dataset = image_dataset(ramp, **RADIOGRAPH)
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.201"  # HTJ2K
+    write(file, dataset)
+    monkeypatch.setattr(dicom_pixels, "_has_decoder", lambda syntax: False)
+    with pytest.raises(MissingPackageError, match="pylibjpeg"):
+        read_image(file)
+
+
+def test_damaged_compressed_pixels_are_refused(file, ramp):
+    dataset = image_dataset(ramp, **RADIOGRAPH)
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    dataset.PixelData = dataset.PixelData[:40]
+    with pytest.raises(UnreadableImageError, match=r"image.dcm' is a damaged or truncated DICOM file"):
+        read_image(write(file, dataset))
+
+
+def test_a_header_that_promises_more_than_the_file_has_is_refused(file, ramp):
+    dataset = image_dataset(ramp, **RADIOGRAPH)
+    dataset.Rows = 60000
+    with pytest.raises(UnreadableImageError, match="is truncated: it has"):
+        read_image(write(file, dataset))
+
+
+def test_an_absurd_size_is_refused_before_memory_is_taken(file, ramp):
+    dataset = image_dataset(ramp, **RADIOGRAPH)
+    dataset.Rows = dataset.Columns = 65535
+    dataset.NumberOfFrames = 999999
+    with pytest.raises(UnsupportedImageError, match="GB of memory"):
+        read_image(write(file, dataset))
+
+
+def test_volumes_are_filled_without_a_second_copy(tmp_path):
+    """The peak of a child process that reads 63 MB stays below twice that above its start."""
+    import subprocess
+    import sys
+
+    write_series(tmp_path / "series", count=120, size=(512, 512))
+    code = (
+        "import sys, resource\n"
+        "from MedImageAnalysisLib.image import read_image\n"
+        "import pydicom.pixels\n"
+        "import MedImageAnalysisLib.dicom.series\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "start = peak()\n"
+        "image = read_image(sys.argv[1])\n"
+        "print(peak() - start)\n"
+    )
+    pytest.importorskip("resource")
+    child = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "series")], capture_output=True, text=True, check=True
+    )
+    assert float(child.stdout) < 2 * 120 * 512 * 512 * 2 / 1024**2
