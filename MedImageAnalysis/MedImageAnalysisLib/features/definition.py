@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..analysis import FeatureDefinition
 
-__all__ = ["IBSI", "Family", "Feature", "Undefined", "Units", "Values"]
+__all__ = ["IBSI", "Calculator", "Family", "Feature", "Undefined", "Units", "Values"]
 
 IBSI = "doi:10.1148/radiol.2020191145"
 """The standard: Zwanenburg et al. 2020; its formulas are in the reference manual, arXiv:1612.07003."""
@@ -160,3 +160,10 @@ def _mean_of_defined(found: list[np.ndarray]) -> float:
     results = np.concatenate(found) if found else np.empty(0)
     defined = results[np.isfinite(results)]
     return float(defined.mean()) if defined.size else np.nan
+
+
+class Calculator(NamedTuple):
+    """A family and the function that computes its values for a region."""
+
+    family: Family
+    compute: Callable[[Any], Values]

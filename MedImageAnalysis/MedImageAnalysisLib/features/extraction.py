@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 
 import numpy as np
 import SimpleITK as sitk
@@ -11,28 +11,12 @@ import SimpleITK as sitk
 from ..analysis import FeatureDefinition, FeatureTable, Segment, Segmentation
 from ..errors import UnsupportedImageError
 from ..progress import Progress
-from .definition import Undefined, Units, Values
+from .definition import Calculator, Undefined, Units, Values
 from .region import Region
 from .regions import RegionReader
-from .settings import FeatureSettings
+from .settings import FAMILIES, FeatureSettings
 
 __all__ = ["definitions", "extract"]
-
-# The module of each family; shape has another for true 2D images.
-_MODULES = {
-    "shape": "shape",
-    "autocorrelation": "autocorrelation",
-    "local-intensity": "local_intensity",
-    "intensity": "intensity",
-    "histogram": "histogram",
-    "ivh": "ivh",
-    "glcm": "glcm",
-    "glrlm": "glrlm",
-    "glszm": "glszm",
-    "gldzm": "gldzm",
-    "ngtdm": "ngtdm",
-    "ngldm": "ngldm",
-}
 
 
 def extract(
@@ -73,12 +57,12 @@ def extract(
         If the user asked to stop.
     """
     _check(image)
-    modules = _modules(settings, image.GetDimension())
+    calculators = _calculators(settings, image.GetDimension())
     reader = RegionReader(image, segmentation, settings, length_unit)
     rows = []
     for index, segment in enumerate(segmentation.segments):
         progress.step(f"Features of {segment.name}", index / len(segmentation.segments))
-        rows.append(_row(reader, segment, modules))
+        rows.append(_row(reader, segment, calculators))
     progress.step("Features extracted", 1.0)
     columns = definitions(
         settings, dimension=image.GetDimension(), length_unit=length_unit, intensity_unit=intensity_unit
@@ -99,7 +83,7 @@ def definitions(
     intensity = intensity_unit or "a.u."
     # A fixed number of bins numbers them: the histogram's intensities are then bin numbers.
     units = Units(length_unit, intensity, "1" if settings.ivh_discretization == "bin-number" else intensity)
-    features = (feature for module in _modules(settings, dimension) for feature in module.FAMILY.features)
+    features = (feature for calculator in _calculators(settings, dimension) for feature in calculator.family.features)
     return tuple(feature.definition(units) for feature in features)
 
 
@@ -115,25 +99,32 @@ def _check(image: sitk.Image) -> None:
         )
 
 
-def _modules(settings: FeatureSettings, dimension: int) -> list[ModuleType]:
-    names = [name for name in _MODULES if name in settings.families]
-    return [_module("shape2d" if name == "shape" and dimension == 2 else _MODULES[name]) for name in names]
+def _calculators(settings: FeatureSettings, dimension: int) -> list[Calculator]:
+    """Return what computes each family that the settings name, in the order of the standard."""
+    names = [name for name in FAMILIES if name in settings.families]
+    if settings.profile == "pyradiomics":
+        from .pyradiomics import CALCULATORS, PLANAR_SHAPE
+
+        found = {**CALCULATORS, "shape": PLANAR_SHAPE} if dimension == 2 else CALCULATORS
+        return [found[name] for name in names if name in found]
+    return [_calculator("shape2d" if name == "shape" and dimension == 2 else name) for name in names]
 
 
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f".{name}", __package__)
+def _calculator(name: str) -> Calculator:
+    module = importlib.import_module(f".{name.replace('-', '_')}", __package__)
+    return Calculator(module.FAMILY, module.compute)
 
 
-def _row(reader: RegionReader, segment: Segment, modules: list[ModuleType]) -> Values:
+def _row(reader: RegionReader, segment: Segment, calculators: list[Calculator]) -> Values:
     try:
         region = reader.read(segment)
     except Undefined as empty:
-        return Values.empty(sum(len(module.FAMILY.features) for module in modules), str(empty))
-    return Values.joined([_values(region, module) for module in modules])
+        return Values.empty(sum(len(calculator.family.features) for calculator in calculators), str(empty))
+    return Values.joined([_values(region, calculator) for calculator in calculators])
 
 
-def _values(region: Region, module: ModuleType) -> Values:
+def _values(region: Region, calculator: Calculator) -> Values:
     try:
-        return module.compute(region)
+        return calculator.compute(region)
     except Undefined as undefined:
-        return Values.empty(len(module.FAMILY.features), str(undefined))
+        return Values.empty(len(calculator.family.features), str(undefined))

@@ -91,6 +91,11 @@ class Cooccurrence:
         return _antidiagonal_sums(self.p)
 
     @cached_property
+    def covariance(self) -> np.ndarray:
+        """sum_ij (i - mu) (j - mu) p_ij, from sums and differences: (x + y)^2 - (x - y)^2 = 4 x y."""
+        return (self.central_sum(2) - self.diagonal @ self.differences**2) / 4
+
+    @cached_property
     def entropy(self) -> np.ndarray:
         return _entropy(self.p)
 
@@ -223,12 +228,9 @@ def inverse_variance(m: Cooccurrence) -> np.ndarray:
 @FAMILY.feature("cm_corr", "Correlation", "NI2N")
 def correlation(m: Cooccurrence) -> np.ndarray:
     """Linear dependence of neighboring levels: F = sum_ij (i - mu) (j - mu) p_ij / sigma^2."""
-    flat = m.variance == 0
-    if flat.all():
+    if not m.variance.any():
         raise Undefined("All neighboring voxels have the same gray level, so their correlation is not defined.")
-    # (x + y)^2 - (x - y)^2 = 4 x y: the covariance from the sums and the differences.
-    covariance = (m.central_sum(2) - m.diagonal @ m.differences**2) / 4
-    return np.where(flat, np.nan, covariance / np.where(flat, 1.0, m.variance))
+    return m.covariance / m.variance
 
 
 @FAMILY.feature("cm_auto_corr", "Autocorrelation", "QWB0")
@@ -261,11 +263,9 @@ def information_correlation_1(m: Cooccurrence) -> np.ndarray:
 
     H_ij is the joint entropy, H_i that of the levels, and H_1 = -sum_ij p_ij log2(p_i p_j) = 2 H_i.
     """
-    flat = m.marginal_entropy == 0
-    if flat.all():
+    if not m.marginal_entropy.any():
         raise Undefined("All neighboring voxels have the same gray level, so there is no information to share.")
-    shared = m.entropy - 2 * m.marginal_entropy
-    return np.where(flat, np.nan, shared / np.where(flat, 1.0, m.marginal_entropy))
+    return (m.entropy - 2 * m.marginal_entropy) / m.marginal_entropy
 
 
 @FAMILY.feature("cm_info_corr2", "Information correlation 2", "JN9H")

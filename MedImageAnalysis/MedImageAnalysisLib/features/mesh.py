@@ -13,14 +13,19 @@ import numpy as np
 
 __all__ = ["area_and_volume", "outer_points", "outer_points_by_plane"]
 
+_MIRROR_BIT = 0x40
 
-def area_and_volume(mask: np.ndarray, spacing: np.ndarray) -> tuple[float, float]:
+
+def area_and_volume(mask: np.ndarray, spacing: np.ndarray, pairing: str = "closed") -> tuple[float, float]:
     """Return area and volume of the surface mesh of a 3D mask.
 
     Parameters
     ----------
     mask : numpy.ndarray of bool, shape (slices, rows, columns)
     spacing : numpy.ndarray of float, shape (3,)
+    pairing : {"closed", "mirrored"}
+        How cubes are meshed whose voxels touch only along an edge or at a corner: such that the surface is closed
+        (Lewiner et al. 2003, doi:10.1080/10867651.2003.10487582), or alike for inside and outside, as in pyradiomics.
 
     Returns
     -------
@@ -31,17 +36,18 @@ def area_and_volume(mask: np.ndarray, spacing: np.ndarray) -> tuple[float, float
     # Cubes that are all outside (0) or all inside (255) hold no surface; -1 and +0 wrap around in uint8.
     surface = np.flatnonzero((codes - np.uint8(1)).ravel() < 254)
     patches = codes.ravel()[surface]
-    rows = surface // (codes.shape[1] * codes.shape[2])
-    triangles, patch_of = _patches()
+    triangles, patch_of = _patches(pairing)
     corners = triangles * spacing
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
     area_of = np.bincount(patch_of, np.linalg.norm(normals, axis=1), minlength=256)
-    # Divergence theorem along the first axis: the volume is the integral of that coordinate times the normal.
-    flux_of = np.bincount(patch_of, normals[:, 0], minlength=256)
-    local_of = np.bincount(patch_of, normals[:, 0] * corners[:, :, 0].mean(axis=1), minlength=256)
+    # Divergence theorem: the volume is a third of the integral of position times normal over the surface.
+    flux = normals * corners.mean(axis=1)
     counts = np.bincount(patches, minlength=256)
-    flux = np.dot(np.bincount(patches, rows, minlength=256), flux_of) * spacing[0]
-    return float(counts @ area_of), float(abs(flux + counts @ local_of))
+    volume = counts @ np.bincount(patch_of, flux.sum(axis=1), minlength=256)
+    for axis, position in enumerate(np.unravel_index(surface, codes.shape)):
+        normal_of = np.bincount(patch_of, normals[:, axis], minlength=256)
+        volume += np.bincount(patches, position, minlength=256) @ normal_of * spacing[axis]
+    return float(counts @ area_of), float(abs(volume) / 3)
 
 
 def _cube_codes(mask: np.ndarray) -> np.ndarray:
@@ -52,17 +58,25 @@ def _cube_codes(mask: np.ndarray) -> np.ndarray:
     return codes[:-1] | codes[1:] << 4
 
 
-@lru_cache(maxsize=1)
-def _patches() -> tuple[np.ndarray, np.ndarray]:
-    """Return all triangles of the 256 patches, shape (triangles, 3 corners, 3), and the code of the patch of each.
+@lru_cache(maxsize=2)
+def _patches(pairing: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return all triangles of the 256 patches, shape (triangles, 3 corners, 3), and the code of the patch of each."""
+    triangles, codes = _marched("lewiner" if pairing == "closed" else "lorensen")
+    if pairing == "mirrored":
+        # A cube whose next-to-last voxel is inside takes the patch of its negative, seen from the other side.
+        own = codes & _MIRROR_BIT == 0
+        triangles = np.concatenate([triangles[own], triangles[own][:, ::-1]])
+        codes = np.concatenate([codes[own], 255 - codes[own]])
+    return triangles, codes
 
-    All cubes are meshed in one call, stacked along the first axis; every second cube of the stack is one of the 256.
-    """
+
+def _marched(method: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mesh all 256 cubes in one call, stacked along the first axis: every second cube of the stack is one of them."""
     from skimage.measure import marching_cubes
 
     bits = np.arange(256)[:, None] >> np.arange(8) & 1
     stack = bits.reshape(512, 2, 2).astype(np.float32)
-    vertices, faces, _, _ = marching_cubes(stack, 0.5)
+    vertices, faces, _, _ = marching_cubes(stack, 0.5, method=method)
     triangles = vertices[faces].astype(np.float64)
     cube = np.floor(triangles[:, :, 0].mean(axis=1)).astype(int)
     chosen = cube % 2 == 0

@@ -31,6 +31,7 @@ _AGGREGATIONS = {
     "2.5D": ("direction-merged", "merged"),
     "3D": ("averaged", "merged"),
 }
+_PYRADIOMICS_AGGREGATIONS = {"2.5D": ("direction-merged",), "3D": ("averaged",)}
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,15 @@ class FeatureSettings(Configurable):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        allowed = _AGGREGATIONS[self.dimension]
+        allowed = (_PYRADIOMICS_AGGREGATIONS if self.profile == "pyradiomics" else _AGGREGATIONS).get(
+            self.dimension, ()
+        )
+        if not allowed:
+            raise InvalidSettingError("features: with 'profile' pyradiomics, 'dimension' must be 3D or 2.5D (force2D).")
         if self.aggregation not in allowed:
             raise InvalidSettingError(
-                f"features: with 'dimension' {self.dimension}, 'aggregation' must be one of {', '.join(allowed)}, "
-                f"but is {self.aggregation!r}."
+                f"features: with 'profile' {self.profile} and 'dimension' {self.dimension}, 'aggregation' must be one "
+                f"of {', '.join(allowed)}, but is {self.aggregation!r}."
             )
         if len(self.spacing) not in (0, 2, 3):
             raise InvalidSettingError("features: 'spacing' must have 2 or 3 values (x, y and z), or none.")

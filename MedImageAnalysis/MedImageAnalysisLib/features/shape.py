@@ -56,6 +56,8 @@ def principal_variances(mask: np.ndarray, spacing: np.ndarray, lost: int = 1) ->
 class Shape:
     """What the features of a 3D shape share, each part computed when first asked for."""
 
+    _pairing = "closed"
+
     def __init__(self, region: Region) -> None:
         self.region = region
         self.mask = region.shape_mask
@@ -63,7 +65,7 @@ class Shape:
 
     @cached_property
     def _area_and_volume(self) -> tuple[float, float]:
-        return area_and_volume(self.mask, self.spacing)
+        return area_and_volume(self.mask, self.spacing, self._pairing)
 
     @property
     def area(self) -> float:
