@@ -72,6 +72,8 @@ def read_image(
     progress.step(f"Read {path.name}")
     if not path.exists():
         raise UnreadableImageError(f"'{path}' does not exist. Check the path.")
+    if not path.is_file() and not path.is_dir():
+        raise UnreadableImageError(f"'{path.name}' is neither a file nor a folder. Choose an image file or folder.")
     if path.is_file() and path.stat().st_size == 0:
         raise UnreadableImageError(f"'{path.name}' is empty (0 bytes). Export or copy it again.")
     pixels, info = _read(path, color, progress)

@@ -27,18 +27,24 @@ __all__ = ["NiftiHeader", "checked_nifti"]
 _GZIP = b"\x1f\x8b"
 _FLOATS = {16: "f4", 64: "f8"}
 _BLOCK = 1 << 20
-# Offsets and struct codes of the fields that are needed, in NIfTI-1 and NIfTI-2.
-_LAYOUTS = {
-    348: {"dim": (40, "8h"), "datatype": (70, "h"), "bitpix": (72, "h"), "pixdim": (76, "8f"), "offset": (108, "f"),
-          "units": (123, "B"), "qform": (252, "h"), "sform": (254, "h")},
-    540: {"dim": (16, "8q"), "datatype": (12, "h"), "bitpix": (14, "h"), "pixdim": (104, "8d"), "offset": (168, "q"),
-          "units": (500, "i"), "qform": (344, "i"), "sform": (348, "i")},
-}  # fmt: skip
+_HEADER_BYTES = 348
+_NIFTI_2 = 540  # length of its header, which the file begins with
+# Offsets and struct codes of the fields that are needed.
+_FIELDS = {
+    "dim": (40, "8h"),
+    "datatype": (70, "h"),
+    "bitpix": (72, "h"),
+    "pixdim": (76, "8f"),
+    "offset": (108, "f"),
+    "units": (123, "B"),
+    "qform": (252, "h"),
+    "sform": (254, "h"),
+}
 
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """The fields of a NIfTI-1 or NIfTI-2 header on which the checks rest."""
+    """The fields of a NIfTI-1 header on which the checks rest."""
 
     size: tuple[int, ...]
     spacing: tuple[float, ...]
@@ -107,16 +113,18 @@ def _unpack(path: Path, copy: Path) -> NiftiHeader:
 
 
 def _header(file: BinaryIO, path: Path) -> NiftiHeader:
-    data = file.read(540)
+    data = file.read(_HEADER_BYTES)
     for byte_order in "<>":
-        layout = _LAYOUTS.get(struct.unpack(byte_order + "i", data[:4])[0]) if len(data) >= 348 else None
-        if layout is not None and len(data) >= max(offset for offset, _ in layout.values()) + 4:
-            return _parsed(data, layout, byte_order, path)
+        length = struct.unpack(byte_order + "i", data[:4])[0] if len(data) == _HEADER_BYTES else 0
+        if length == _NIFTI_2:
+            raise UnsupportedImageError(f"'{path.name}' is NIfTI-2, which ITK cannot read. Save it as NIfTI-1 or NRRD.")
+        if length == _HEADER_BYTES:
+            return _parsed(data, byte_order, path)
     raise UnreadableImageError(f"'{path.name}' is not a NIfTI file, or is truncated in its header.")
 
 
-def _parsed(data: bytes, layout: dict[str, tuple[int, str]], byte_order: str, path: Path) -> NiftiHeader:
-    fields = {name: struct.unpack_from(byte_order + code, data, at) for name, (at, code) in layout.items()}
+def _parsed(data: bytes, byte_order: str, path: Path) -> NiftiHeader:
+    fields = {name: struct.unpack_from(byte_order + code, data, at) for name, (at, code) in _FIELDS.items()}
     count = fields["dim"][0]
     size = fields["dim"][1 : 1 + count]
     offset = fields["offset"][0]
