@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import SimpleITK as sitk
 
-from .pixels import as_float, view, with_minimum_size
+from .pixels import as_float, cropped_like, view, with_minimum_size
 from .progress import Progress, run_filter
 
 __all__ = ["gaussian_smooth", "gradient_magnitude", "noise_level", "single_threaded"]
@@ -30,7 +30,7 @@ def gaussian_smooth(image: sitk.Image, sigma: tuple[float, ...], progress: Progr
     smooth = sitk.SmoothingRecursiveGaussianImageFilter()
     smooth.SetSigma(sigma)
     smoothed = run_filter(smooth, with_minimum_size(as_float(image), _RECURSIVE_MINIMUM), progress=progress)
-    return _cropped(smoothed, image)
+    return cropped_like(smoothed, image)
 
 
 def gradient_magnitude(image: sitk.Image, sigma: float, progress: Progress) -> sitk.Image:
@@ -38,7 +38,7 @@ def gradient_magnitude(image: sitk.Image, sigma: float, progress: Progress) -> s
     gradient = sitk.GradientMagnitudeRecursiveGaussianImageFilter()
     gradient.SetSigma(sigma)
     found = run_filter(gradient, with_minimum_size(as_float(image), _RECURSIVE_MINIMUM), progress=progress)
-    return _cropped(found, image)
+    return cropped_like(found, image)
 
 
 def noise_level(image: sitk.Image) -> float:
@@ -73,9 +73,3 @@ def single_threaded() -> Iterator[None]:
         yield
     finally:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
-
-
-def _cropped(image: sitk.Image, reference: sitk.Image) -> sitk.Image:
-    if image.GetSize() == reference.GetSize():
-        return image
-    return sitk.RegionOfInterest(image, reference.GetSize(), [0] * image.GetDimension())

@@ -15,6 +15,7 @@ from .errors import UnsupportedImageError
 __all__ = [
     "as_float",
     "axis_lengths",
+    "cropped_like",
     "image_like",
     "is_constant",
     "mask_image",
@@ -130,3 +131,10 @@ def with_minimum_size(image: sitk.Image, size: int) -> sitk.Image:
     if not any(missing):
         return image
     return sitk.ZeroFluxNeumannPad(image, [0] * len(missing), missing)
+
+
+def cropped_like(image: sitk.Image, reference: sitk.Image) -> sitk.Image:
+    """Take off again what :func:`with_minimum_size` added to an image of the size of `reference`."""
+    if image.GetSize() == reference.GetSize():
+        return image
+    return sitk.RegionOfInterest(image, reference.GetSize(), [0] * image.GetDimension())

@@ -9,12 +9,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import Segmentation
-from ..histogram import Histogram, multi_otsu
 from ..parameters import parameter
 from ..pixels import mask_image, view
 from ..progress import Progress, run_filter
 from .method import METHODS
-from .scalar_method import Refinement, ScalarMethod, foreground, labeled
+from .scalar_method import Refinement, ScalarMethod, labeled, starting_region
 
 __all__ = ["ConnectedComponents", "FillHoles", "LargestComponent", "Morphology", "voxels_of_ball"]
 
@@ -43,12 +42,7 @@ class ConnectedComponents(ScalarMethod):
     diagonal: bool = parameter(True, "Pixels that touch at a corner are connected.")
 
     def _segment(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
-        if previous is None:
-            values = view(image)
-            thresholds = multi_otsu(Histogram.of(values), 2)
-            objects = values > thresholds[0] if thresholds else np.zeros(values.shape, bool)
-        else:
-            objects = foreground(previous)
+        objects = starting_region(image, previous)
         find = sitk.ConnectedComponentImageFilter()
         find.SetFullyConnected(self.diagonal)
         pieces = run_filter(find, mask_image(objects, image), progress=progress.part(0.0, 0.5))

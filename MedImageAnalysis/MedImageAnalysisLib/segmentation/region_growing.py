@@ -9,12 +9,11 @@ import SimpleITK as sitk
 
 from ..analysis import Segmentation
 from ..errors import GeometryError, InvalidSettingError
-from ..histogram import Histogram, multi_otsu
 from ..parameters import parameter
 from ..pixels import as_float, mask_image, view
 from ..progress import Progress, run_filter
 from .method import METHODS
-from .scalar_method import ScalarMethod, foreground, labeled
+from .scalar_method import ScalarMethod, labeled, starting_region
 
 __all__ = ["RegionGrowing"]
 
@@ -71,12 +70,7 @@ class RegionGrowing(ScalarMethod):
 
 def _deepest(image: sitk.Image, previous: Segmentation | None) -> tuple[int, ...]:
     """Return the index (x, y, z) of the voxel farthest inside the object, the first in raster order."""
-    if previous is not None:
-        objects = foreground(previous)
-    else:
-        values = view(image)
-        thresholds = multi_otsu(Histogram.of(values), 2)
-        objects = values > thresholds[0] if thresholds else np.ones(values.shape, bool)
+    objects = starting_region(image, previous)
     if objects.all() or not objects.any():
         return tuple(n // 2 for n in image.GetSize())
     distance = sitk.SignedMaurerDistanceMap(

@@ -12,12 +12,13 @@ import SimpleITK as sitk
 from ..analysis import Segmentation
 from ..errors import InvalidSettingError, UnsupportedImageError
 from ..geometry import describe_grid, same_grid
+from ..histogram import Histogram, multi_otsu
 from ..pixels import axis_lengths, image_like, require_scalar, view
 from ..progress import Progress
 from ..terminology import generic_segment
 from .method import SegmentationMethod
 
-__all__ = ["Refinement", "ScalarMethod", "foreground", "in_raster_order", "labeled"]
+__all__ = ["Refinement", "ScalarMethod", "foreground", "in_raster_order", "labeled", "starting_region"]
 
 MAXIMUM_LABEL = 65535
 
@@ -119,6 +120,15 @@ def foreground(previous: Segmentation) -> np.ndarray:
     for layer in previous.layers[1:]:
         found |= view(layer) > 0
     return found
+
+
+def starting_region(image: sitk.Image, previous: Segmentation | None) -> np.ndarray:
+    """Return all previous segments or, without any, the bright side of an Otsu threshold, as a boolean array."""
+    if previous is not None:
+        return foreground(previous)
+    values = view(image)
+    thresholds = multi_otsu(Histogram.of(values), 2)
+    return values > thresholds[0] if thresholds else np.zeros(values.shape, bool)
 
 
 def in_raster_order(labels: np.ndarray) -> np.ndarray:
