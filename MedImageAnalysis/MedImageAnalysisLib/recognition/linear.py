@@ -68,8 +68,9 @@ class LinearSpec:
         Category k is in the prediction set if its probability is at least set_thresholds[k]: class-conditional split
         conformal prediction with the score 1 - p_k (Sadinle et al. 2019, doi:10.1080/01621459.2017.1395341), so that
         the coverage holds within each category and does not depend on their prevalence.
-    outlier_threshold : float
-        Largest squared distance D^2 that is assessed.
+    outlier_range : tuple of float
+        Smallest and largest squared distance D^2 that is assessed. In many dimensions typical cases lie at a distance
+        from the mean; what is nearer than any of them, such as noise without structure, is as strange as what is far.
     priors : tuple of float
         Shares of the categories in the training data, for :func:`adjust_prior`.
     """
@@ -78,7 +79,7 @@ class LinearSpec:
     descriptors: tuple[ImageDescriptor, ...]
     temperature: float
     set_thresholds: tuple[float, ...]
-    outlier_threshold: float
+    outlier_range: tuple[float, float]
     priors: tuple[float, ...]
 
     @classmethod
@@ -89,11 +90,13 @@ class LinearSpec:
             descriptors=fields.list("descriptors", _read_descriptor, (), most=8),
             temperature=fields.number("temperature", 1e-3, 1e3),
             set_thresholds=fields.numbers("set_thresholds", classes, 0.0, 1.0),
-            outlier_threshold=fields.number("outlier_threshold", 0.0),
+            outlier_range=fields.numbers("outlier_range", 2, 0.0),
             priors=fields.numbers("priors", classes, 1e-6, 1.0),
         )
         if abs(sum(spec.priors) - 1) > 1e-6:
             raise fields.refusal("priors", "must add up to 1")
+        if spec.outlier_range[0] >= spec.outlier_range[1]:
+            raise fields.refusal("outlier_range", "must ascend")
         if not 1 <= spec.size <= MAXIMUM_FEATURES:
             raise fields.refusal("inputs", f"and 'descriptors' must give 1 to {MAXIMUM_FEATURES:,} features")
         fields.done()
@@ -181,10 +184,11 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
     values = np.array([reading.value for reading in readings])
     z, u = project(arrays, np.concatenate([values, describe(spec.descriptors, image)]))
     distance = float(outlier_distance(arrays, z, u))
-    if distance > spec.outlier_threshold:
+    low, high = spec.outlier_range
+    if not low <= distance <= high:
         return Assessment(
             reason=f"This image is unlike those the model was trained on ({model.population.description}): its "
-            f"distance from them is {distance:.4g}, the limit is {spec.outlier_threshold:.4g}."
+            f"distance from them is {distance:.4g}, where {low:.4g} to {high:.4g} is usual."
         )
     probabilities = softmax((u @ arrays["weights"] + arrays["intercept"]) / spec.temperature)
     categories = _categories(model, spec, arrays, u, probabilities, prevalence)

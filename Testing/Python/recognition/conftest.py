@@ -56,7 +56,7 @@ def linear_description(cloud_fit) -> dict:
             ],
             "temperature": cloud_fit.temperature,
             "set_thresholds": list(cloud_fit.set_thresholds),
-            "outlier_threshold": cloud_fit.outlier_threshold,
+            "outlier_range": list(cloud_fit.outlier_range),
             "priors": list(cloud_fit.priors),
         },
     }

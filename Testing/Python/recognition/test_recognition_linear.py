@@ -140,7 +140,7 @@ def test_the_fit_is_as_good_as_the_best_rule(cloud_fit):
     assert roc_auc(p[:, 1], y == 1) > roc_auc(ideal, y == 1) - 0.005
     assert calibration_error(p, y) < 0.03
     assert 0.87 < set_coverage(p, y, cloud_fit.set_thresholds) < 0.93
-    assert (cloud_fit.distances(x) > cloud_fit.outlier_threshold).mean() < 0.05
+    assert (cloud_fit.distances(x) > cloud_fit.outlier_range[1]).mean() < 0.05
 
 
 def test_figures_agree_with_hand_computed_ones():

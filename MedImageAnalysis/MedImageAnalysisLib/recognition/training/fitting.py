@@ -55,7 +55,7 @@ class LinearFit:
     arrays: dict[str, np.ndarray]
     temperature: float
     set_thresholds: tuple[float, ...]
-    outlier_threshold: float
+    outlier_range: tuple[float, float]
     priors: tuple[float, ...]
     penalty: float
     out_of_fold: np.ndarray
@@ -133,7 +133,7 @@ def fit_linear(
         arrays=arrays,
         temperature=float(temperatures[best] * scale),
         set_thresholds=_set_thresholds(out_of_fold, truth, settings.coverage),
-        outlier_threshold=float(np.quantile(distances[genuine], 1 - settings.flagged)),
+        outlier_range=_usual_range(distances[genuine], settings.flagged),
         priors=(1 / classes,) * classes,
         penalty=settings.penalties[best],
         out_of_fold=out_of_fold,
@@ -265,11 +265,26 @@ def _loss(scores: np.ndarray, y: np.ndarray, case_weights: np.ndarray) -> float:
 
 
 def _temperature(scores: np.ndarray, y: np.ndarray, case_weights: np.ndarray) -> float:
-    """Return the temperature of the greatest likelihood (Guo et al. 2017)."""
+    """Return the temperature of the greatest likelihood (Guo et al. 2017).
+
+    As in Platt's scaling, a category with n cases is hit with certainty (n + 1) / (n + 2) only: n cases without an
+    error do not show that there are none, and without this the temperature of a perfect fit would be 0.
+    """
     from scipy.optimize import minimize_scalar
 
-    found = minimize_scalar(lambda t: _loss(scores / np.exp(t), y, case_weights), bounds=(-4, 4), method="bounded")
-    return float(np.exp(found.x))
+    classes = scores.shape[1]
+    doubt = (1.0 / (np.bincount(y, minlength=classes) + 2.0))[y]
+    mean = scores.mean(axis=1)
+    # The mean over all categories, weighted by the doubt, stands for the cases that are expected but were not seen.
+    softened = (1 - doubt) * scores[np.arange(len(y)), y] + doubt * mean
+    centered = scores - softened[:, None]
+
+    def loss(logarithm: float) -> float:
+        scaled = centered / np.exp(logarithm)
+        top = scaled.max(axis=1)
+        return float((case_weights * (np.log(np.exp(scaled - top[:, None]).sum(axis=1)) + top)).sum())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-4, 4), method="bounded").x))
 
 
 def _spread(scores: np.ndarray) -> float:
@@ -285,6 +300,12 @@ def _set_thresholds(probabilities: np.ndarray, y: np.ndarray, coverage: float) -
         rank = int(np.floor((1 - coverage) * (len(own) + 1)))
         thresholds.append(float(own[rank - 1]) if rank >= 1 else 0.0)
     return tuple(thresholds)
+
+
+def _usual_range(distances: np.ndarray, flagged: float) -> tuple[float, float]:
+    """Return the distances between which all but the share `flagged` lie; a tenth of it may be too near."""
+    low, high = np.quantile(distances, (0.1 * flagged, 1 - 0.9 * flagged))
+    return float(low), float(high)
 
 
 def compact(fit: LinearFit) -> LinearFit:

@@ -24,7 +24,7 @@ from .card import model_card, performance_rows
 from .data import LabelledImage, read_pixels
 from .fitting import LinearFit, compact, fit_linear
 from .folder import write_model
-from .judging import Judgement, judge, predicted
+from .judging import Judgement, judge, predicted, unlike
 from .recipe import Recipe
 from .recipes import RECIPES
 from .strangers import strangers
@@ -97,7 +97,7 @@ def _described(recipe: Recipe, fit: LinearFit, cases: int) -> dict:
             ],
             "temperature": fit.temperature,
             "set_thresholds": list(fit.set_thresholds),
-            "outlier_threshold": fit.outlier_threshold,
+            "outlier_range": list(fit.outlier_range),
             "priors": list(fit.priors),
         },
     }
@@ -109,7 +109,7 @@ def _flagged(model: Model, recipe: Recipe, data: Path, cases: Sequence[LabelledI
     shares = {}
     for name, images in strangers(own, data, recipe.folder):
         x = np.array([describe(recipe.descriptors, image) for image in images])
-        shares[name] = float((predicted(model, x)[1] > model.spec.outlier_threshold).mean())
+        shares[name] = float(unlike(model, predicted(model, x)[1]).mean())
     return shares
 
 

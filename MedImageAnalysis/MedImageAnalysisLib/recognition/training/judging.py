@@ -19,7 +19,7 @@ from .metrics import (
     set_coverage,
 )
 
-__all__ = ["Judgement", "judge", "predicted"]
+__all__ = ["Judgement", "judge", "predicted", "unlike"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,12 @@ def predicted(model: Model, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return softmax(scores / model.spec.temperature), outlier_distance(arrays, z, u)
 
 
+def unlike(model: Model, distance: np.ndarray) -> np.ndarray:
+    """Return which squared distances are outside the usual range of the model."""
+    low, high = model.spec.outlier_range
+    return (distance < low) | (distance > high)
+
+
 def judge(
     model: Model, x: np.ndarray, y: np.ndarray, groups: Sequence[str], positive: Sequence[int], question: str
 ) -> Judgement:
@@ -53,6 +59,7 @@ def judge(
     score, truth = p[:, members].sum(axis=1), np.isin(y, members)
     called = score >= 0.5
     sets = p >= np.asarray(spec.set_thresholds)
+    strange = unlike(model, distance)
     classes = p.shape[1]
     even = 1.0 / np.maximum(np.bincount(y, minlength=classes), 1)[y]
     measures = {
@@ -70,7 +77,7 @@ def judge(
         ),
         "Coverage of the prediction sets": lambda i: set_coverage(p[i], y[i], spec.set_thresholds),
         "Mean size of the prediction sets": lambda i: float(sets[i].sum(axis=1).mean()),
-        "Share flagged as unlike the training data": lambda i: float((distance[i] > spec.outlier_threshold).mean()),
+        "Share flagged as unlike the training data": lambda i: float(strange[i].mean()),
     }
     figures = {name: estimate(measure, groups) for name, measure in measures.items()}
     confusion = np.zeros((classes, classes), dtype=np.int64)

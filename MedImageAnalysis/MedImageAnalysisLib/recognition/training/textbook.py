@@ -80,7 +80,7 @@ def train(data: Path, output: Path, work: Path, progress: Progress, every: int =
             "inputs": [source.to_json() for source in INPUTS],
             "temperature": fit.temperature,
             "set_thresholds": list(fit.set_thresholds),
-            "outlier_threshold": fit.outlier_threshold,
+            "outlier_range": list(fit.outlier_range),
             "priors": list(fit.priors),
         },
     }
