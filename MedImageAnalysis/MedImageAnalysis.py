@@ -24,8 +24,6 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-HOMEPAGE = "https://github.com/MedImageAnalysis/SlicerMedImageAnalysis"
-
 #
 # MedImageAnalysis
 #
@@ -44,8 +42,9 @@ class MedImageAnalysis(ScriptedLoadableModule):
 Preprocesses, segments, measures and recognizes X-ray, CT, MRI and ultrasound images: from an image to a table of
 calibrated probabilities, in one click.
 <p>For research use only. Not for clinical decisions.</p>
-See more information in the <a href="{homepage}#readme">documentation</a>.
-""").format(homepage=HOMEPAGE)
+See more information in the
+<a href="https://github.com/MedImageAnalysis/SlicerMedImageAnalysis#readme">documentation</a>.
+""")
         self.parent.acknowledgementText = _(
             "Built on 3D Slicer, SimpleITK, NumPy, SciPy and scikit-image. Presets and models name what they rest on."
         )
@@ -158,7 +157,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = MedImageAnalysisLogic()
         header = self.ui.probabilitiesTableWidget.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
+        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
         self.ui.featuresTableView.verticalHeader().setMaximumWidth(230)
         self._fillPresets()
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
@@ -346,6 +345,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.probabilitiesTableWidget.setRowCount(len(rows))
         for index, row in enumerate(rows):
             self._showProbability(index, row)
+        self.ui.probabilitiesTableWidget.resizeRowsToContents()
 
     def _showProbability(self, index: int, row) -> None:
         """Show one category: its name, a bar, its probability with bounds, and whether it cannot be ruled out."""
@@ -437,7 +437,9 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         """Add the results to the scene; the volume keeps its place as their reference."""
         from MedImageAnalysisLib.mrml import nodesFromAnalysis
 
-        return nodesFromAnalysis(analysis, volumeNode)
+        nodes = nodesFromAnalysis(analysis, volumeNode)
+        nodes.features.SetUseFirstColumnAsRowHeader(True)  # segment names head the rows
+        return nodes
 
     def show(self, nodes) -> None:
         """Show image, segmentation and probabilities in the views, where there are views."""

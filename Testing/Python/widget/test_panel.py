@@ -9,6 +9,7 @@ import pytest
 
 from MedImageAnalysisLib import pipeline
 from MedImageAnalysisLib.analysis import CategoryProbability, Measurement, QualityFinding, Recognition
+from MedImageAnalysisLib.mrml import open_scene, save_scene
 
 BUTTON = ("Analyze", True)
 
@@ -34,8 +35,8 @@ def recognizing_run(monkeypatch):
     """The real computation, with a recognition and findings that make all parts of the panel speak."""
     real_run = pipeline.run
     categories = (
-        CategoryProbability("Cardiomegaly", 0.823, 0.71, 0.9, True),
-        CategoryProbability("Normal heart size", 0.177, 0.1, 0.29, False),
+        CategoryProbability("Cardiomegaly (ratio 0.50 or more)", 0.823, 0.71, 0.9, True),
+        CategoryProbability("Heart not enlarged (ratio below 0.50)", 0.177, 0.1, 0.29, False),
     )
     recognition = Recognition(
         "cardiomegaly",
@@ -247,8 +248,8 @@ def test_probabilities_are_shown_as_bars_with_their_bounds(ready_panel, hand, re
     table = ready_panel.ui.probabilitiesTableWidget
     rows = [[table.item(row, column).text() for column in (0, 2, 3, 4)] for row in range(table.rowCount)]
     assert rows == [
-        ["Cardiomegaly", "82.3%", "71% \N{EN DASH} 90%", "\N{CHECK MARK}"],
-        ["Normal heart size", "17.7%", "10% \N{EN DASH} 29%", ""],
+        ["Cardiomegaly (ratio 0.50 or more)", "82.3%", "71% \N{EN DASH} 90%", "\N{CHECK MARK}"],
+        ["Heart not enlarged (ratio below 0.50)", "17.7%", "10% \N{EN DASH} 29%", ""],
     ]
     assert [table.cellWidget(row, 1).value for row in range(2)] == [823, 177]
 
@@ -279,3 +280,17 @@ def test_the_panel_is_worth_a_look(ready_panel, hand, recognizing_run, output_fo
     hand.rest()
     assert ready_panel.parent.grab().save(str(output_folder / "panel-features.png"))
     assert picture.stat().st_size > 10_000
+
+
+def test_results_come_back_with_a_saved_scene(ready_panel, hand, scene, recognizing_run, tmp_path):
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    path = save_scene(tmp_path / "analysis.mrb")
+    scene.Clear(False)
+    assert ready_panel.ui.probabilitiesTableWidget.rowCount == 0
+    open_scene(path)
+    ready_panel.enter()
+    assert ready_panel.ui.presetComboBox.currentData == "discs"
+    assert ready_panel.ui.probabilitiesTableWidget.item(0, 2).text() == "82.3%"
+    assert "Cardiomegaly: 82 %" in ready_panel.ui.summaryLabel.text
+    assert ready_panel.ui.inputVolumeSelector.currentNode().GetName() == "Discs"

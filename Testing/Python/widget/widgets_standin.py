@@ -166,12 +166,16 @@ class qMRMLTableView(qt.QTableView):
         self.setModel(model)
         if node is None:
             return
-        names = [node.GetColumnName(column) for column in range(node.GetNumberOfColumns())]
-        titles = [self._title(node, name) for name in names]
+        headed = node.GetUseFirstColumnAsRowHeader()
+        columns = range(1 if headed else 0, node.GetNumberOfColumns())
         for row in range(node.GetNumberOfRows()):
-            items = [qt.QStandardItem(node.GetCellText(row, column)) for column in range(len(names))]
+            items = [qt.QStandardItem(node.GetCellText(row, column)) for column in columns]
             (model.appendColumn if self._transposed else model.appendRow)(items)
-        (model.setVerticalHeaderLabels if self._transposed else model.setHorizontalHeaderLabels)(titles)
+        titles = [self._title(node, node.GetColumnName(column)) for column in columns]
+        rows = [node.GetCellText(row, 0) if headed else str(row + 1) for row in range(node.GetNumberOfRows())]
+        across, down = (rows, titles) if self._transposed else (titles, rows)
+        model.setHorizontalHeaderLabels(across)
+        model.setVerticalHeaderLabels(down)
 
     @staticmethod
     def _title(node, name):
