@@ -90,15 +90,12 @@ class TissueClasses(ScalarMethod):
         """Run the iterated conditional modes, in place."""
         nearness = np.array([(min(spacing) / length) ** 2 for length in spacing])
         weights = (self.smoothness * values.ndim * nearness / nearness.sum()).astype(np.float32)
-        parity = np.indices(values.shape, np.uint8, sparse=True)
         for part in progress.parts(self.iterations):
             changed = 0
             for color, half in zip((0, 1), part.parts(2), strict=True):
                 # All slabs of one color read only the other color: the order of slabs does not matter.
                 for slab in slabs(values.shape):
-                    cells = (
-                        sum(index[slab] if axis == 0 else index for axis, index in enumerate(parity)) + color
-                    ) % 2 == 0
+                    cells = _checkerboard(values.shape, slab, color)
                     changed += _update(values, labels, slab, cells, means, deviations, weights)
                     half.step(fraction=slab.stop / values.shape[0])
             if not changed:
@@ -123,6 +120,12 @@ def _k_means(histogram: Histogram, classes: int) -> tuple[np.ndarray, np.ndarray
     # A class of a single value still needs a width: a hundredth of the range.
     least = max((centers[-1] - centers[0]) / 100, 1e-6)
     return means, np.sqrt(np.maximum(variance, least**2)), tuple(float(value) for value in thresholds)
+
+
+def _checkerboard(shape: tuple[int, ...], slab: slice, color: int) -> np.ndarray:
+    """Return the cells of one color of a slab: those whose indices add up to an even (0) or odd (1) number."""
+    first, *others = np.indices(shape, sparse=True)
+    return sum(others, first[slab]) % 2 == color
 
 
 def _update(

@@ -1,0 +1,136 @@
+"""Lungs and heart on frontal chest radiographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..analysis import Segmentation
+from ..errors import UnsuitablePresetError, UnsupportedImageError
+from ..parameters import parameter
+from ..progress import Progress
+from ..terminology import segment
+from .chest_xray_classifier import CHANNELS, Cascade, load_cascade, run_stages
+from .chest_xray_frame import Frame, around, sampled, whole_picture
+from .chest_xray_outline import bounds, labels_on, levels, main_part, plausible
+from .chest_xray_picture import exposed, reduced
+from .method import METHODS, SegmentationMethod
+
+__all__ = ["ChestXray"]
+
+_KEYS = ("right-lung", "left-lung", "heart")
+_LEAST_SIZE = 64
+_ADVICE = (
+    "Is this a frontal chest radiograph, upright and shown as usual (the patient's right on the left of the picture)? "
+    "If so, segment it by hand and give the segmentation."
+)
+
+
+@METHODS.register
+@dataclass(frozen=True)
+class ChestXray(SegmentationMethod):
+    """Right lung, left lung and heart on a frontal (PA or AP) chest radiograph of any size, adult or child.
+
+    The lung fields are those of the SCR database (van Ginneken 2006): what is seen of the lungs beside heart, great
+    vessels and above the diaphragm, without the parts behind them. The heart is the cardiac silhouette from the great
+    vessels to the diaphragm. The picture must be in standard display: its left is the patient's right. See
+    :mod:`.chest_xray_classifier` for the method and `Docs/presets/chest-xray.md` for data and accuracy.
+    """
+
+    name = "chest-xray"
+    title = "Chest radiograph: lungs and heart"
+
+    smoothing: float = parameter(
+        0.5, "How much outlines are smoothed, in percent of the chest's width.", unit="%", minimum=0.0, maximum=5.0
+    )
+    contrast: str = parameter(
+        "auto",
+        "Whether bone is bright (as usual) or dark (a negative); 'auto' takes the one in which lungs are found.",
+        choices=("auto", "bright-bone", "dark-bone"),
+    )
+
+    def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
+        """Return the segmentation; a structure that cannot be found plausibly is left out.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If the image is not 2D, or too small.
+        UnsuitablePresetError
+            If no lung is found.
+        """
+        _check(image)
+        cascade = load_cascade()
+        pixels, factor = reduced(image)
+        valid = exposed(pixels)
+        progress.step("Looking for the chest", 0.1)
+        pixels, frame = self._located(pixels, valid, cascade)
+        progress.step("Outlining lungs and heart", 0.4)
+        frame = _refined(pixels, valid, frame, cascade)
+        found = run_stages(cascade.outline, sampled(pixels, valid, frame, cascade.frame_size))
+        width = self.smoothing / 100 * cascade.frame_size
+        outlines = tuple(levels(found[CHANNELS.index(key)], width) for key in _KEYS)
+        shown = [index for index, is_plausible in enumerate(plausible(*outlines)) if is_plausible]
+        if not {0, 1} & set(shown):
+            raise UnsuitablePresetError(f"No lungs were found. {_ADVICE}")
+        progress.step("Drawing smooth outlines", 0.8)
+        labelmap = labels_on(image, tuple(outlines[index] for index in shown), frame, factor)
+        segments = (segment(_KEYS[index], label) for label, index in enumerate(shown, start=1))
+        return Segmentation((labelmap,), tuple(segments))
+
+    def _located(self, pixels: np.ndarray, valid: np.ndarray, cascade: Cascade) -> tuple[np.ndarray, Frame]:
+        """Return the pixels with bright bone, and the frame around the lungs."""
+        picture = whole_picture(pixels.shape)
+        image = sampled(pixels, valid, picture, cascade.locate.size)
+        signs = {"auto": (1, -1), "bright-bone": (1,), "dark-bone": (-1,)}[self.contrast]
+        candidates = [cascade.locate(sign * image) for sign in signs]
+        scores = [_evidence(candidate) for candidate in candidates]
+        best = int(np.argmax(scores))
+        frame = _frame_of(candidates[best], picture)
+        if frame is None:
+            raise UnsuitablePresetError(f"No chest was found. {_ADVICE}")
+        return signs[best] * pixels, frame
+
+
+def _check(image: sitk.Image) -> None:
+    if image.GetDimension() != 2:
+        raise UnsupportedImageError(f"A chest radiograph is a 2D image, but this one is {image.GetDimension()}D.")
+    if min(image.GetSize()) < _LEAST_SIZE:
+        size = " x ".join(map(str, image.GetSize()))
+        raise UnsupportedImageError(
+            f"The image has {size} pixels; to outline the lungs it needs at least {_LEAST_SIZE} each way."
+        )
+    low_high = sitk.MinimumMaximumImageFilter()
+    low_high.Execute(image)
+    if low_high.GetMinimum() == low_high.GetMaximum():
+        raise UnsuitablePresetError(f"The image is blank: all pixels are {low_high.GetMinimum():g}.")
+
+
+def _evidence(found: np.ndarray) -> float:
+    """Return how much lung a frame shows: the sum of confident probabilities."""
+    lungs = np.maximum(found[0], found[1])
+    return float(lungs[lungs > 0.5].sum())
+
+
+def _frame_of(found: np.ndarray, frame: Frame) -> Frame | None:
+    """Return the frame around the lungs found in `frame`, or None."""
+    lungs = bounds(tuple(main_part(found[CHANNELS.index(key)]) for key in ("right-lung", "left-lung")))
+    if lungs is None:
+        return None
+    step_x, step_y = frame.steps(found.shape[1])
+    left, top, right, bottom = lungs
+    x, y = frame.x - frame.half_width, frame.y - frame.half_height
+    return around(x + left * step_x, y + top * step_y, x + (right + 1) * step_x, y + (bottom + 1) * step_y)
+
+
+def _refined(pixels: np.ndarray, valid: np.ndarray, frame: Frame, cascade: Cascade) -> Frame:
+    """Return the frame around the lungs as the first outline sees them; the locating stage is coarse."""
+    first = cascade.outline[0]
+    seen = first(sampled(pixels, valid, frame, first.size))
+    closer = _frame_of(seen, frame)
+    # One side may be lost in a bad frame: then the first guess is the better one.
+    if closer is None or closer.half_width < 0.5 * frame.half_width or closer.half_height < 0.5 * frame.half_height:
+        return frame
+    return closer

@@ -1,0 +1,214 @@
+"""Pixel classification of chest radiographs: a fixed filter bank and a cascade of small perceptrons (auto-context).
+
+Each stage sees, at every pixel, Gaussian derivatives of the normalized image at several scales, samples of the
+surroundings, the position in the frame and, from the second stage on, what the stage before found there and around.
+This is pixel classification after van Ginneken et al. (Med Image Anal 2006;10:19-40,
+doi:10.1016/j.media.2005.02.002) with auto-context after Tu and Bai (IEEE TPAMI 2010;32:1744-57,
+doi:10.1109/TPAMI.2009.186). The weights are fitted by `benchmarks/train_chest_xray.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from ..errors import InvalidModelError
+
+__all__ = ["CHANNELS", "Cascade", "Stage", "features", "load_cascade", "normalized", "read_cascade", "run_stages"]
+
+# What a stage predicts, each with a probability of its own because they overlap: the whole lungs (with the part behind
+# heart and diaphragm as V7 Labs draw it), the lung fields beside the mediastinum, and the cardiac silhouette.
+CHANNELS = ("right-lung-whole", "left-lung-whole", "right-lung", "left-lung", "heart")
+
+# Scales in pixels of a frame 128 pixels wide; frames of other sizes scale with them.
+_REFERENCE_SIZE = 128
+_FINE_SCALES = (1.0, 2.0, 4.0)
+_COARSE_SCALES = (2.0, 4.0, 8.0)
+_INTENSITY_RADII = (5.0, 10.0, 20.0, 36.0)
+_CONTEXT_RADII = (3.0, 8.0, 18.0)
+_ORDERS = ((0, 0), (0, 1), (1, 0), (0, 2), (1, 1), (2, 0))
+_LOCAL_SCALE = 16.0
+_WEIGHTS = "chest_xray.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One pixel classifier: a perceptron with two hidden layers over standardized features.
+
+    Parameters
+    ----------
+    size : int
+        Width and height of the frame in pixels.
+    layers : tuple of (weights, bias)
+        float32 arrays of shape (inputs, outputs) and (outputs,). The standardization is folded into the first.
+    """
+
+    size: int
+    layers: tuple[tuple[np.ndarray, np.ndarray], ...]
+
+    def __call__(self, frame: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """Return probabilities, shape (channels, size, size), for a normalized frame and the stage before."""
+        columns = features(frame, context).reshape(-1, self.size * self.size).T
+        last = len(self.layers) - 1
+        for index, (weights, bias) in enumerate(self.layers):
+            columns = columns @ weights + bias
+            if index < last:
+                np.maximum(columns, 0, out=columns)
+        np.clip(columns, -30, 30, out=columns)
+        return (1 / (1 + np.exp(-columns))).T.reshape(-1, self.size, self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Cascade:
+    """The stage that finds the chest in the picture, and those that outline it in a frame around the lungs."""
+
+    locate: Stage
+    outline: tuple[Stage, ...]
+
+    @property
+    def frame_size(self) -> int:
+        """Width and height of the frame that the last stage works on."""
+        return self.outline[-1].size
+
+
+def run_stages(stages: Sequence[Stage], frame: np.ndarray) -> np.ndarray:
+    """Return what the last of `stages` finds in a normalized frame; coarser stages see it reduced.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (channels, size, size)
+        At the size of the frame.
+    """
+    context = None
+    for stage in stages:
+        context = stage(_resized(frame, stage.size), None if context is None else _resized(context, stage.size))
+    return _resized(context, frame.shape[1])
+
+
+def _resized(images: np.ndarray, size: int) -> np.ndarray:
+    factor = size / images.shape[1]
+    if factor == 1:
+        return images
+    if factor < 1:
+        images = ndimage.gaussian_filter(images, (0, 0.5 / factor, 0.5 / factor))
+    return ndimage.zoom(images, (1, factor, factor), order=1, grid_mode=True, mode="nearest")
+
+
+def normalized(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Return ranks and local contrast of a frame: independent of any monotonic gray scale, respectively of shading.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray of float, shape (rows, columns)
+    valid : numpy.ndarray of bool
+        Where the frame shows the image; elsewhere the result is 0.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (2, rows, columns)
+        Ranks from -1 (dark) to 1 (bright), and deviations from the local mean in local standard deviations.
+    """
+    ranks = np.zeros(pixels.shape, dtype=np.float32)
+    values = pixels[valid]
+    ordered = np.sort(values)
+    # Equal values get their middle rank, so that a saturated background cannot push the rest aside.
+    below = np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")
+    ranks[valid] = below / max(len(ordered), 1) - 1
+    sigma = _LOCAL_SCALE * pixels.shape[1] / _REFERENCE_SIZE
+    weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma) + 1e-3
+    mean = ndimage.gaussian_filter(ranks, sigma) / weight
+    difference = np.where(valid, ranks - mean, 0).astype(np.float32)
+    deviation = np.sqrt(ndimage.gaussian_filter(difference**2, sigma) / weight) + 0.05
+    return np.stack([ranks, difference / deviation])
+
+
+def features(frame: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+    """Return the feature images of a normalized frame, shape (features, rows, columns), float32.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray, shape (2, rows, columns)
+        As :func:`normalized` returns it.
+    context : numpy.ndarray, shape (channels, rows, columns), optional
+        Probabilities of the stage before, on the same grid.
+    """
+    scale = frame.shape[2] / _REFERENCE_SIZE
+    ranks, contrast = frame
+    images = [_jet(contrast, sigma * scale) for sigma in _FINE_SCALES]
+    images += [_jet(ranks, sigma * scale) for sigma in _COARSE_SCALES]
+    images.append(_ring(ndimage.gaussian_filter(ranks, 2.5 * scale)[None], _INTENSITY_RADII, 8, scale))
+    images.append(_ring(ndimage.gaussian_filter(contrast, 2.5 * scale)[None], _INTENSITY_RADII[:3], 8, scale))
+    images.append(_position(frame.shape[1:]))
+    if context is not None:
+        images.append(context)
+        smooth = np.stack([ndimage.gaussian_filter(channel, 1.0 * scale) for channel in context])
+        images.append(_ring(smooth, _CONTEXT_RADII, 8, scale))
+    return np.concatenate(images).astype(np.float32, copy=False)
+
+
+@cache
+def load_cascade() -> Cascade:
+    """Return the cascade that ships with the package.
+
+    Raises
+    ------
+    InvalidModelError
+        If the file of weights is missing or damaged.
+    """
+    return read_cascade(Path(str(resources.files(__package__))) / _WEIGHTS)
+
+
+def read_cascade(path: Path) -> Cascade:
+    """Return the cascade in a file of weights; InvalidModelError if it is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            stages = tuple(_stage(arrays, index) for index in range(int(arrays["stages"])))
+    except (OSError, ValueError, KeyError) as problem:
+        raise InvalidModelError(
+            f"The weights of the chest radiograph segmentation ({path.name}) cannot be read: {problem}. "
+            "Install the package again."
+        ) from problem
+    return Cascade(stages[0], stages[1:])
+
+
+def _stage(arrays: np.lib.npyio.NpzFile, index: int) -> Stage:
+    layers = []
+    while f"weights_{index}_{len(layers)}" in arrays:
+        key = f"{index}_{len(layers)}"
+        layers.append((arrays[f"weights_{key}"].astype(np.float32), arrays[f"bias_{key}"].astype(np.float32)))
+    return Stage(int(arrays[f"size_{index}"]), tuple(layers))
+
+
+def _jet(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Return the scale-normalized Gaussian derivatives up to second order, shape (6, rows, columns)."""
+    derivatives = [
+        ndimage.gaussian_filter(image, sigma, order=order, mode="nearest", truncate=3) * sigma ** sum(order)
+        for order in _ORDERS
+    ]
+    return np.stack(derivatives)
+
+
+def _ring(images: np.ndarray, radii: tuple[float, ...], directions: int, scale: float) -> np.ndarray:
+    """Return `images` as seen from `directions` on circles around each pixel; beyond the edge the edge repeats."""
+    margin = int(np.ceil(max(radii) * scale))
+    padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin)), mode="edge")
+    rows, columns = images.shape[1:]
+    seen = []
+    for radius in radii:
+        for angle in np.arange(directions) * (2 * np.pi / directions):
+            down = margin + int(np.rint(radius * scale * np.sin(angle)))
+            right = margin + int(np.rint(radius * scale * np.cos(angle)))
+            seen.append(padded[:, down : down + rows, right : right + columns])
+    return np.concatenate(seen)
+
+
+def _position(shape: tuple[int, ...]) -> np.ndarray:
+    """Return the place in the frame, from -1 to 1, and its second powers, shape (5, rows, columns)."""
+    y, x = np.meshgrid(np.linspace(-1, 1, shape[0]), np.linspace(-1, 1, shape[1]), indexing="ij")
+    return np.stack([x, y, x * x, x * y, y * y])

@@ -1,0 +1,122 @@
+"""From probabilities to outlines: one smooth region without holes per structure, and whether it can be true."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from .chest_xray_frame import Frame
+
+__all__ = ["bounds", "labels_on", "levels", "main_part", "plausible"]
+
+_INSIDE = 0.5
+# Levels that the smallest component or hole gets so that it does not reach the outline.
+_BELOW, _ABOVE = 0.4, 0.6
+# The frame's levels are refined by cubic splines before the linear step to full resolution: no facets at any size.
+_REFINEMENT = 3
+
+# Least and most share of the frame (which the lungs' bounds fill by 1 / 1.3 squared), and how much larger one lung may
+# be than the other: generous, for a lung squeezed by effusion or a raised diaphragm is common.
+_LUNG_SHARE = (0.05, 0.40)
+_MOST_ASYMMETRY = 5.0
+_HEART_SHARE = (0.03, 0.40)
+_LEAST_CERTAINTY = 0.75
+
+
+def main_part(level: np.ndarray) -> np.ndarray:
+    """Return the largest connected region above one half, without holes."""
+    parts, count = ndimage.label(level > _INSIDE)
+    if count == 0:
+        return np.zeros(level.shape, dtype=bool)
+    largest = 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
+    return ndimage.binary_fill_holes(parts == largest)
+
+
+def bounds(masks: tuple[np.ndarray, ...]) -> tuple[int, int, int, int] | None:
+    """Return (left, top, right, bottom) of the union of masks, or None if it is empty."""
+    rows, columns = np.nonzero(np.logical_or.reduce(masks))
+    if len(rows) == 0:
+        return None
+    return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
+
+
+def levels(probability: np.ndarray, smoothing: float) -> np.ndarray:
+    """Return a smooth image whose 0.5 level set is the outline of the main part, opened and without holes."""
+    smooth = ndimage.gaussian_filter(probability, smoothing) if smoothing else probability
+    part = main_part(smooth)
+    kept = np.where(ndimage.binary_dilation(part, iterations=2), smooth, np.minimum(smooth, _BELOW))
+    return np.where(part & (smooth <= _INSIDE), _ABOVE, kept).astype(np.float32)
+
+
+def plausible(right: np.ndarray, left: np.ndarray, heart: np.ndarray) -> tuple[bool, bool, bool]:
+    """Tell for the levels of right lung, left lung and heart whether each can be what it is called."""
+    is_right, is_left = _is_lung(right), _is_lung(left)
+    if is_right and is_left:
+        larger, smaller = sorted([(right > _INSIDE).sum(), (left > _INSIDE).sum()], reverse=True)
+        ordered = _center(right)[1] < _center(left)[1]
+        if not ordered or larger > _MOST_ASYMMETRY * smaller:
+            is_right, is_left = is_right and larger == (right > _INSIDE).sum() and ordered, False
+    is_heart = _within(heart, _HEART_SHARE) and _certain(heart)
+    if is_heart and is_right and is_left:
+        is_heart = _center(right)[1] < _center(heart)[1] < _center(left)[1]
+    return is_right, is_left, is_heart
+
+
+def labels_on(image: sitk.Image, found: tuple[np.ndarray, ...], frame: Frame, factor: int) -> sitk.Image:
+    """Return the labelmap 1, 2, ... of levels given in a frame, on the grid of `image`.
+
+    Parameters
+    ----------
+    image : sitk.Image
+        2D; only its grid is used.
+    found : tuple of numpy.ndarray, shape (size, size)
+        One level image per label; where several exceed one half the highest wins.
+    frame : Frame
+        Where the levels lie, in pixels of the reduced picture.
+    factor : int
+        Pixels of `image` per pixel of the reduced picture.
+    """
+    rows, columns = image.GetHeight(), image.GetWidth()
+    best = np.full((rows, columns), _INSIDE, dtype=np.float32)
+    label = np.zeros((rows, columns), dtype=np.uint8)
+    for value, level in enumerate(found, start=1):
+        full = _on_grid(level, frame, factor, (columns, rows))
+        higher = full > best
+        best[higher] = full[higher]
+        label[higher] = value
+    result = sitk.GetImageFromArray(label)
+    result.CopyInformation(image)
+    return result
+
+
+def _on_grid(level: np.ndarray, frame: Frame, factor: int, size: tuple[int, int]) -> np.ndarray:
+    fine = ndimage.zoom(level, _REFINEMENT, order=3, grid_mode=True, mode="nearest")
+    step_x, step_y = (step * factor / _REFINEMENT for step in frame.steps(level.shape[0]))
+    source = sitk.GetImageFromArray(fine)
+    source.SetSpacing((step_x, step_y))
+    # The center of pixel 0 of the reduced picture lies at (factor - 1) / 2 of the full one.
+    corner_x = (frame.x + 0.5) * factor - 0.5 - frame.half_width * factor
+    corner_y = (frame.y + 0.5) * factor - 0.5 - frame.half_height * factor
+    source.SetOrigin((corner_x + step_x / 2, corner_y + step_y / 2))
+    still = sitk.Transform(2, sitk.sitkIdentity)
+    full = sitk.Resample(source, size, still, sitk.sitkLinear, (0.0, 0.0), (1.0, 1.0), (1, 0, 0, 1), 0.0)
+    return sitk.GetArrayFromImage(full)
+
+
+def _is_lung(level: np.ndarray) -> bool:
+    return _within(level, _LUNG_SHARE) and _certain(level)
+
+
+def _within(level: np.ndarray, share: tuple[float, float]) -> bool:
+    return share[0] <= float((level > _INSIDE).mean()) <= share[1]
+
+
+def _certain(level: np.ndarray) -> bool:
+    """Tell whether the classifier is sure inside: in a picture of something else it wavers everywhere."""
+    return float(level[level > _INSIDE].mean()) >= _LEAST_CERTAINTY
+
+
+def _center(level: np.ndarray) -> tuple[float, float]:
+    rows, columns = np.nonzero(level > _INSIDE)
+    return float(rows.mean()), float(columns.mean())

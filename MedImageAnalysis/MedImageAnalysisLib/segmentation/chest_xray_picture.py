@@ -1,0 +1,46 @@
+"""What a radiograph shows before anything is looked for: its reduced picture and the part that X-rays reached."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+__all__ = ["exposed", "reduced"]
+
+# Enough for the outlines, whose frame has a quarter of this resolution; more would only cost time.
+_LONG_SIDE = 512
+# A border row belongs to a collimator blade or to padding if almost all of it is of one gray value.
+_FLAT_SHARE = 0.97
+_FLAT_TOLERANCE = 0.01
+_MOST_CUT = 0.25
+
+
+def reduced(image: sitk.Image) -> tuple[np.ndarray, int]:
+    """Return the image as float32 by means over blocks, long side at most about 512, and the width of the blocks."""
+    factor = max(1, -(-max(image.GetSize()) // _LONG_SIDE))
+    small = sitk.BinShrink(sitk.Cast(image, sitk.sitkFloat32), [factor] * image.GetDimension())
+    return sitk.GetArrayFromImage(small), factor
+
+
+def exposed(pixels: np.ndarray) -> np.ndarray:
+    """Return True inside the flat borders (padding, collimator blades, letterbox) that a picture may have."""
+    low, high = np.percentile(pixels, [1, 99])
+    tolerance = _FLAT_TOLERANCE * (high - low)
+    valid = np.ones(pixels.shape, dtype=bool)
+    for axis in (0, 1):
+        lines = np.moveaxis(pixels, axis, 0)
+        flat = np.abs(lines - np.median(lines, axis=1, keepdims=True)) <= tolerance
+        is_border = flat.mean(axis=1) >= _FLAT_SHARE
+        limit = int(_MOST_CUT * len(lines))
+        first = _run(is_border[:limit])
+        last = _run(is_border[::-1][:limit])
+        view = np.moveaxis(valid, axis, 0)
+        view[:first] = False
+        view[len(lines) - last :] = False
+    return ndimage.binary_erosion(valid, border_value=1)
+
+
+def _run(values: np.ndarray) -> int:
+    """Return how many leading values are True."""
+    return len(values) if values.all() else int(np.argmin(values))

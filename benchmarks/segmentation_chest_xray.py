@@ -1,0 +1,269 @@
+"""Accuracy and speed of the method `chest-xray` against the masks of JSRT/SCR and of V7 Labs.
+
+    python benchmarks/segmentation_chest_xray.py [--cases 20] [--sheet worst.png] [--folds FOLDER]
+
+JSRT (evaluation only, nothing is fitted on it): right and left lung field, heart and cardiothoracic ratio.
+chest_xray_lungs: its masks include the lung behind heart and mediastinum, so the lung fields found are compared with
+them outside the mediastinum only: the reference is cut, row by row, at the medial borders found. These
+pictures are also those the classifier is fitted on: give `--folds` a folder with `fold0.npz` ... (made by
+`train_chest_xray.py --without-fold`) to test every patient with weights that have not seen him.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
+
+from chest_xray_outlines import read_pixels, split_lungs  # noqa: E402
+
+from MedImageAnalysisLib.analysis import MedicalImage, Segmentation  # noqa: E402
+from MedImageAnalysisLib.errors import MedImageError  # noqa: E402
+from MedImageAnalysisLib.features.clinical.chest_xray import CardiothoracicRatio  # noqa: E402
+from MedImageAnalysisLib.progress import Progress  # noqa: E402
+from MedImageAnalysisLib.segmentation.chest_xray import ChestXray  # noqa: E402
+from MedImageAnalysisLib.terminology import segment  # noqa: E402
+
+# JSRT films are 350 mm wide; the pictures of chest_xray_lungs say nothing, 400 mm is the preset's assumption.
+JSRT_WIDTH_MM = 350.0
+ASSUMED_WIDTH_MM = 400.0
+KEYS = ("right-lung", "left-lung", "heart")
+COLORS = {"right-lung": (1, 0, 0), "left-lung": (0, 1, 0), "heart": (0, 0.6, 1)}
+HEADER = (
+    "| set | cases | lungs Dice mean / p5 | 95 % Hausdorff mm | heart IoU mean / p5 | CTR MAE | CTR bias ± SD "
+    "| CTR measured | s |\n|---|---|---|---|---|---|---|---|---|"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A picture and its reference masks by key; `group` is the patient."""
+
+    name: str
+    pixels: np.ndarray
+    truth: dict[str, np.ndarray]
+    width_mm: float
+    group: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """What one case gave; NaN where there is no reference or nothing was found."""
+
+    case: Case
+    found: dict[str, np.ndarray]
+    lungs_dice: float
+    hausdorff_mm: float
+    heart_iou: float
+    ratio: float
+    true_ratio: float
+    seconds: float
+    problem: str = ""
+
+
+def jsrt(data: Path) -> Iterator[Case]:
+    for path in sorted((data / "chest_xray_jsrt" / "images").glob("*.png")):
+        folders = {"right-lung": "right_lung_png", "left-lung": "left_lung_png", "heart": "heart_png"}
+        truth = {key: read_pixels(path.parents[1] / folder / path.name) > 0 for key, folder in folders.items()}
+        yield Case(path.stem, read_pixels(path), truth, JSRT_WIDTH_MM)
+
+
+def v7(data: Path) -> Iterator[Case]:
+    folder = data / "chest_xray_lungs"
+    with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            right, left = split_lungs(read_pixels(folder / row["mask"]) > 0)
+            truth = {"right-lung": right, "left-lung": left}
+            yield Case(row["image"], read_pixels(folder / row["image"]), truth, ASSUMED_WIDTH_MM, row["patient"])
+
+
+def image_of(case: Case) -> sitk.Image:
+    image = sitk.GetImageFromArray(case.pixels)
+    spacing = case.width_mm / case.pixels.shape[1]
+    image.SetSpacing((spacing, spacing))
+    return image
+
+
+def scored(case: Case, method: ChestXray) -> Score:
+    image = image_of(case)
+    started = time.perf_counter()
+    try:
+        segmentation = method(image, None, Progress())
+    except MedImageError as problem:
+        nothing = (float("nan"),) * 4
+        return Score(case, {}, 0.0, *nothing, time.perf_counter() - started, str(problem))
+    seconds = time.perf_counter() - started
+    found = masks_of(segmentation)
+    truth = dict(case.truth)
+    lungs = {key: found.get(key, np.zeros(case.pixels.shape, bool)) for key in KEYS[:2]}
+    if "heart" not in truth:
+        truth = beside_mediastinum(truth, lungs)
+    dices = [dice(lungs[key], truth[key]) for key in KEYS[:2]]
+    distances = [hausdorff95(lungs[key], truth[key], image.GetSpacing()[0]) for key in KEYS[:2]]
+    iou, ratio, true_ratio = (float("nan"),) * 3
+    if "heart" in truth:
+        iou = overlap(found["heart"], truth["heart"]) if "heart" in found else 0.0
+        true_ratio = ratio_of(image, reference(case, image))
+    ratio = ratio_of(image, segmentation)
+    return Score(case, found, float(np.mean(dices)), float(np.mean(distances)), iou, ratio, true_ratio, seconds)
+
+
+def masks_of(segmentation: Segmentation) -> dict[str, np.ndarray]:
+    array = sitk.GetArrayFromImage(segmentation.labelmap)
+    return {found.key: array == found.label for found in segmentation.segments}
+
+
+def beside_mediastinum(truth: dict[str, np.ndarray], lungs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Leave out of the reference what lies medial of the lung field found, row by row."""
+    columns = np.arange(next(iter(truth.values())).shape[1])[None, :]
+    right_rows, right_edge = medial_edge(lungs["right-lung"], -1)
+    left_rows, left_edge = medial_edge(lungs["left-lung"], 0)
+    rows = np.arange(lungs["right-lung"].shape[0])
+    return {
+        "right-lung": truth["right-lung"] & (columns <= np.interp(rows, right_rows, right_edge)[:, None]),
+        "left-lung": truth["left-lung"] & (columns >= np.interp(rows, left_rows, left_edge)[:, None]),
+    }
+
+
+def medial_edge(lung: np.ndarray, which: int) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.flatnonzero(lung.any(axis=1))
+    if len(rows) == 0:
+        return np.array([0]), np.array([0 if which == 0 else lung.shape[1]])
+    return rows, np.array([np.flatnonzero(lung[row])[which] for row in rows])
+
+
+def reference(case: Case, image: sitk.Image) -> Segmentation:
+    layers, segments = [], []
+    for index, key in enumerate(KEYS):
+        layer = sitk.GetImageFromArray(case.truth[key].astype(np.uint8))
+        layer.CopyInformation(image)
+        layers.append(layer)
+        segments.append(segment(key, 1, index))
+    return Segmentation(tuple(layers), tuple(segments))
+
+
+def ratio_of(image: sitk.Image, segmentation: Segmentation) -> float:
+    return CardiothoracicRatio()(MedicalImage(image), segmentation, Progress())[0].value
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return float(2 * (a & b).sum() / max(a.sum() + b.sum(), 1))
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / max((a | b).sum(), 1))
+
+
+def hausdorff95(a: np.ndarray, b: np.ndarray, spacing: float) -> float:
+    """Return the 95th percentile of the distances between the two boundaries, both ways."""
+    if not a.any() or not b.any():
+        return float("nan")
+    from scipy import ndimage
+
+    edges = [mask & ~ndimage.binary_erosion(mask) for mask in (a, b)]
+    away = [ndimage.distance_transform_edt(~edge) for edge in edges]
+    return float(np.percentile(np.concatenate([away[1][edges[0]], away[0][edges[1]]]), 95) * spacing)
+
+
+def row_of(name: str, scores: list[Score]) -> str:
+    lungs = np.array([s.lungs_dice for s in scores])
+    distance = np.nanmean([s.hausdorff_mm for s in scores])
+    ious = np.array([s.heart_iou for s in scores])
+    errors = np.array([s.ratio - s.true_ratio for s in scores])
+    assessed = np.isfinite([s.ratio for s in scores]).mean()
+    heart = f"{np.nanmean(ious):.3f} / {np.nanpercentile(ious, 5):.3f}" if np.isfinite(ious).any() else "-"
+    ratio = (
+        f"{np.nanmean(np.abs(errors)):.4f} | {np.nanmean(errors):+.4f} ± {np.nanstd(errors):.4f}"
+        if np.isfinite(errors).any()
+        else "- | -"
+    )
+    seconds = np.median([s.seconds for s in scores])
+    return (
+        f"| {name} | {len(scores)} | {lungs.mean():.4f} / {np.percentile(lungs, 5):.4f} | {distance:.1f} | {heart} "
+        f"| {ratio} | {assessed:.0%} | {seconds:.2f} |"
+    )
+
+
+def sheet(scores: list[Score], path: Path, size: int = 400, columns: int = 5) -> None:
+    """Draw outlines found (red, green, blue) and of the reference (yellow) on the pictures, worst first."""
+    from skimage.io import imsave
+    from skimage.segmentation import find_boundaries
+    from skimage.transform import resize
+
+    tiles = []
+    for score in scores:
+        low, high = np.percentile(score.case.pixels, [1, 99])
+        tile = np.repeat(np.clip((score.case.pixels - low) / (high - low), 0, 1)[..., None], 3, axis=2)
+        outlines = [(mask, (1, 1, 0)) for mask in score.case.truth.values()]
+        outlines += [(score.found[key], COLORS[key]) for key in KEYS if key in score.found]
+        scale = size / max(tile.shape)
+        shape = (round(tile.shape[0] * scale), round(tile.shape[1] * scale))
+        tile = resize(tile, (*shape, 3), anti_aliasing=True)
+        for mask, color in outlines:
+            tile[find_boundaries(resize(mask, shape, order=0), mode="inner")] = color
+        square = np.zeros((size, size, 3))
+        square[: tile.shape[0], : tile.shape[1]] = tile
+        tiles.append(square)
+    tiles += [np.zeros((size, size, 3))] * (-len(tiles) % columns)
+    rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
+    imsave(path, (np.vstack(rows) * 255).astype(np.uint8), check_contrast=False)
+
+
+def use_weights(path: Path | None) -> None:
+    """Make the method use other weights than those that ship."""
+    from MedImageAnalysisLib.segmentation import chest_xray, chest_xray_classifier
+
+    if path is not None:
+        cascade = chest_xray_classifier.read_cascade(path)
+        chest_xray.load_cascade = lambda: cascade
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    parser.add_argument("--cases", type=int, help="at most so many cases per set, evenly chosen")
+    parser.add_argument("--sheet", type=Path, help="write the worst twenty cases of each set as pictures")
+    parser.add_argument("--weights", type=Path, help="weights to test instead of those that ship")
+    parser.add_argument("--folds", type=Path, help="folder with fold0.npz ...: weights that have not seen the patient")
+    options = parser.parse_args()
+    print(HEADER)
+    use_weights(options.weights)
+    method = ChestXray()
+    sets: list[tuple[str, Callable[[Path], Iterator[Case]]]] = [("chest_xray_jsrt", jsrt), ("chest_xray_lungs", v7)]
+    for name, cases in sets:
+        scores = evaluated(list(cases(options.data)), options, method, folded=name == "chest_xray_lungs")
+        print(row_of(name, scores), flush=True)
+        for problem in (s for s in scores if s.problem):
+            print(f"  {problem.case.name}: {problem.problem}")
+        if options.sheet:
+            worst = sorted(scores, key=lambda s: np.nan_to_num(s.heart_iou) + s.lungs_dice)[:20]
+            sheet(worst, options.sheet.with_name(f"{options.sheet.stem}-{name}.png"))
+
+
+def evaluated(cases: list[Case], options: argparse.Namespace, method: ChestXray, *, folded: bool) -> list[Score]:
+    if options.cases:
+        cases = [cases[i] for i in np.linspace(0, len(cases) - 1, options.cases).astype(int)]
+    if not (folded and options.folds):
+        return [scored(case, method) for case in cases]
+    from train_chest_xray import FOLDS, fold_of
+
+    scores = []
+    for fold in range(FOLDS):
+        use_weights(options.folds / f"fold{fold}.npz")
+        scores += [scored(case, method) for case in cases if fold_of(case.group) == fold]
+    use_weights(options.weights)
+    return scores
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+"""Fit the cascade of pixel classifiers of the method `chest-xray` and write `segmentation/chest_xray.npz`.
+
+Data: lung masks of chest_xray_lungs (83 pictures, V7 Labs, CC BY 4.0; pictures of the ieee8023 collection, CC BY) and
+the outlines of `chest_xray_outlines.csv` on 33 of them and on 8 pictures of children of chest_xray_kermany (CC BY 4.0).
+JSRT is not read here: it is for evaluation only. Needs numpy, scipy, SimpleITK and scikit-image; about ten minutes.
+
+    python benchmarks/train_chest_xray.py --data ../shared/data --output MedImageAnalysis/.../chest_xray.npz
+    python benchmarks/train_chest_xray.py --data ../shared/data --output /tmp/fold0.npz --without-fold 0
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+from skimage.morphology import convex_hull_image
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
+
+from chest_xray_outlines import labels, read_drawings, read_pixels, split_lungs  # noqa: E402
+
+from MedImageAnalysisLib.segmentation.chest_xray_classifier import CHANNELS, Stage, features  # noqa: E402
+from MedImageAnalysisLib.segmentation.chest_xray_frame import Frame, around, sampled, whole_picture  # noqa: E402
+from MedImageAnalysisLib.segmentation.chest_xray_picture import exposed  # noqa: E402
+
+FOLDS = 3
+# Per stage: size of the frame, hidden units, augmented views per picture, pixels per view, epochs.
+LOCATE = (64, (64, 32), 18, 600, 10)
+OUTLINE = ((96, (64, 32), 10, 1200, 12), (192, (96, 32), 8, 1500, 14))
+BATCH = 2048
+RATE = 2e-3
+DECAY = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One picture with its masks; `known` is False where a channel's truth is not known there."""
+
+    name: str
+    group: str
+    pixels: np.ndarray
+    valid: np.ndarray
+    truth: np.ndarray
+    known: np.ndarray
+
+    @property
+    def frame(self) -> Frame:
+        rows, columns = np.nonzero((self.truth[:4] > 127).any(axis=0))
+        return around(columns.min(), rows.min(), columns.max(), rows.max())
+
+
+def examples(data: Path) -> list[Example]:
+    """Read all pictures that may be used for fitting."""
+    drawings = {(d.folder, d.image): d for d in read_drawings(HERE / "chest_xray_outlines.csv")}
+    found = []
+    with (data / "chest_xray_lungs" / "labels.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            pixels = read_pixels(data / "chest_xray_lungs" / row["image"])
+            lungs = read_pixels(data / "chest_xray_lungs" / row["mask"]) > 0
+            drawing = drawings.get(("chest_xray_lungs", row["image"]))
+            masks = labels(drawing, pixels, lungs) if drawing else whole_only(lungs)
+            found.append(example(row["image"], row["patient"], pixels, masks))
+    for (folder, image), drawing in drawings.items():
+        if folder == "chest_xray_kermany":
+            pixels = read_pixels(data / folder / image)
+            found.append(example(image, image, pixels, labels(drawing, pixels, None)))
+    return found
+
+
+def whole_only(lungs: np.ndarray) -> dict[str, np.ndarray]:
+    right, left = split_lungs(lungs)
+    return {"right-lung-whole": right, "left-lung-whole": left}
+
+
+def example(name: str, group: str, pixels: np.ndarray, masks: dict[str, np.ndarray]) -> Example:
+    """Gather masks as channels, and what follows for the channels that were not drawn."""
+    truth = np.zeros((len(CHANNELS), *pixels.shape), dtype=bool)
+    known = np.ones_like(truth)
+    for index, key in enumerate(CHANNELS):
+        if key in masks:
+            truth[index] = masks[key]
+        elif key == "heart":
+            known[index] = False
+        elif key.endswith("-whole"):
+            # The whole lung holds at least the lung field, and nothing beyond the hull of both fields.
+            truth[index] = masks[key.removesuffix("-whole")]
+            hull = convex_hull_image(masks["right-lung"] | masks["left-lung"])
+            known[index] = truth[index] | ~hull
+        else:
+            known[index] = ~masks[f"{key}-whole"]
+    # As bytes, softened so that boundaries know parts of pixels.
+    soft = np.stack([ndimage.gaussian_filter(channel * np.float32(255), 1.0) for channel in truth]).astype(np.uint8)
+    return Example(name, group, pixels, exposed(pixels), soft, known)
+
+
+def jittered(frame: Frame, rng: np.random.Generator, shift: float, zoom: float, turn: float) -> Frame:
+    """Return a frame nearby: moved, stretched and turned at random."""
+    move = rng.uniform(-shift, shift, 2)
+    both = np.exp(rng.uniform(-zoom, zoom))
+    stretch = np.exp(rng.uniform(-zoom / 2, zoom / 2))
+    return Frame(
+        frame.x + move[0] * frame.half_width,
+        frame.y + move[1] * frame.half_height,
+        frame.half_width * both * stretch,
+        frame.half_height * both / stretch,
+        rng.normal(0, turn),
+    )
+
+
+def disturbed(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the picture with other shading, sharpness and noise."""
+    spread = pixels.std() + 1e-6
+    coarse = rng.normal(0, 1, (4, 4)).astype(np.float32)
+    shading = ndimage.zoom(coarse, (pixels.shape[0] / 4, pixels.shape[1] / 4), order=1, mode="nearest", grid_mode=True)
+    result = pixels + rng.uniform(0, 0.35) * spread * shading
+    if rng.random() < 0.3:
+        result = ndimage.gaussian_filter(result, rng.uniform(0.5, 1.5) * max(pixels.shape) / 512, truncate=2)
+    if rng.random() < 0.3:
+        result = result + rng.uniform(0, 0.15) * spread * rng.standard_normal(pixels.shape, dtype=np.float32)
+    return result.astype(np.float32)
+
+
+def view(case: Example, frame: Frame, size: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Return normalized frame, truth and known, all at the frame's size."""
+    image = sampled(disturbed(case.pixels, rng), case.valid, frame, size)
+    matrix, offset = frame.matrix(size)
+    truth = [ndimage.affine_transform(t, matrix, offset, (size, size), np.float32, order=1) / 255 for t in case.truth]
+    known = [
+        ndimage.affine_transform(k.astype(np.uint8), matrix, offset, (size, size), order=0, mode="nearest")
+        for k in case.known
+    ]
+    return image, np.stack(truth), np.stack(known)
+
+
+def chosen(truth: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Choose pixels, two thirds of them near boundaries."""
+    boundary = ((truth > 0.02) & (truth < 0.98)).any(axis=0)
+    reach = max(1, truth.shape[1] // 48)
+    near = np.flatnonzero(ndimage.binary_dilation(boundary, iterations=reach))
+    there = rng.choice(near, min(len(near), 2 * count // 3), replace=False) if len(near) else near
+    anywhere = rng.choice(truth[0].size, count - len(there), replace=False)
+    return np.concatenate([there, anywhere])
+
+
+def rows_of(
+    cases: list[Example], setting: tuple, seed: int, locating: bool, before: dict[str, list[Stage]]
+) -> tuple[np.ndarray, ...]:
+    """Return training rows: features (float16 to save memory), truth and known."""
+    size, _, views, count, _ = setting
+    inputs, truths, knowns = [], [], []
+    for number, case in enumerate(cases):
+        rng = np.random.default_rng([seed, number])
+        for turn in range(views):
+            if locating:
+                frame = jittered(whole_picture(case.pixels.shape), rng, 0.15, 0.3, 0.1)
+            else:
+                frame = jittered(case.frame, rng, 0.07, 0.1, 0.06)
+            image, truth, known = view(case, frame, size, rng)
+            if locating and turn % 6 == 5:
+                # A negative of the picture shows no lungs: so the polarity can be told.
+                image, truth, known = -image, np.zeros_like(truth), np.ones_like(known)
+            context = passed(image, before[case.group]) if before else None
+            table = features(image, context).reshape(-1, size * size)
+            pixels = chosen(truth, count, rng)
+            inputs.append(table[:, pixels].T.astype(np.float16))
+            truths.append(truth.reshape(len(CHANNELS), -1)[:, pixels].T.astype(np.float16))
+            knowns.append(known.reshape(len(CHANNELS), -1)[:, pixels].T.astype(bool))
+    return np.concatenate(inputs), np.concatenate(truths), np.concatenate(knowns)
+
+
+def passed(image: np.ndarray, stages: list[Stage]) -> np.ndarray | None:
+    """Return what the stages before say of a frame of the next stage's size."""
+    context = None
+    for stage in stages:
+        factor = stage.size / image.shape[1]
+        smaller = image
+        if factor != 1:
+            smooth = ndimage.gaussian_filter(image, (0, 0.5 / factor, 0.5 / factor))
+            smaller = ndimage.zoom(smooth, (1, factor, factor), order=1, grid_mode=True, mode="nearest")
+        context = stage(smaller, context)
+    if context is not None and context.shape[1] != image.shape[1]:
+        zoom = image.shape[1] / context.shape[1]
+        context = ndimage.zoom(context, (1, zoom, zoom), order=1, grid_mode=True, mode="nearest")
+    return context
+
+
+def batches(count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    order = rng.permutation(count)
+    for start in range(0, count - BATCH + 1, BATCH):
+        yield order[start : start + BATCH]
+
+
+def fitted(data: tuple[np.ndarray, ...], setting: tuple, seed: int) -> Stage:
+    """Fit one perceptron by Adam on the cross-entropy of the known channels; fold the standardization into it."""
+    inputs, truth, known = data
+    size, hidden, _, _, epochs = setting
+    sample = inputs[:: max(1, len(inputs) // 50000)].astype(np.float32)
+    mean, spread = sample.mean(axis=0), sample.std(axis=0) + 1e-3
+    rng = np.random.default_rng(seed)
+    widths = (inputs.shape[1], *hidden, truth.shape[1])
+    weights = [rng.normal(0, np.sqrt(2 / a), (a, b)).astype(np.float32) for a, b in pairwise(widths)]
+    biases = [np.zeros(b, np.float32) for b in widths[1:]]
+    parameters = weights + biases
+    first = [np.zeros_like(p) for p in parameters]
+    second = [np.zeros_like(p) for p in parameters]
+    step, total = 0, epochs * (len(inputs) // BATCH)
+    for _ in range(epochs):
+        for rows in batches(len(inputs), rng):
+            x = np.clip((inputs[rows].astype(np.float32) - mean) / spread, -6, 6)
+            gradients = gradient(weights, biases, x, truth[rows].astype(np.float32), known[rows])
+            step += 1
+            rate = RATE * 0.5 * (1 + np.cos(np.pi * step / total)) * min(1, step / 200)
+            for i, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
+                first[i] += 0.1 * (g - first[i])
+                second[i] += 0.001 * (g * g - second[i])
+                m, v = first[i] / (1 - 0.9**step), second[i] / (1 - 0.999**step)
+                p -= rate * (m / (np.sqrt(v) + 1e-8) + DECAY * p)
+    scaled_weights = weights[0] / spread[:, None]
+    layers = [(scaled_weights, biases[0] - mean @ scaled_weights), *zip(weights[1:], biases[1:], strict=True)]
+    return Stage(size, tuple(layers))
+
+
+def gradient(weights, biases, x, truth, known):
+    """Return the gradients of the mean cross-entropy for all weights, then all biases."""
+    activations = [x]
+    for index, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        x = x @ w + b
+        if index < len(weights) - 1:
+            x = np.maximum(x, 0)
+        activations.append(x)
+    delta = np.where(known, 1 / (1 + np.exp(-np.clip(x, -30, 30))) - truth, 0).astype(np.float32) / len(x)
+    by_weight, by_bias = [], []
+    for index in range(len(weights) - 1, -1, -1):
+        by_weight.append(activations[index].T @ delta)
+        by_bias.append(delta.sum(axis=0))
+        if index:
+            delta = (delta @ weights[index].T) * (activations[index] > 0)
+    return by_weight[::-1] + by_bias[::-1]
+
+
+def cascade(cases: list[Example]) -> list[Stage]:
+    """Fit all stages; a stage learns on what the stage before says of pictures it was not fitted on."""
+    groups = sorted({case.group for case in cases})
+    half = {group: index % 2 for index, group in enumerate(groups)}
+    data = timed("rows", partial(rows_of, cases, LOCATE, 1, True, {}))
+    stages = [timed("locate", partial(fitted, data, LOCATE, 1))]
+    before: dict[str, list[Stage]] = {}
+    for number, setting in enumerate(OUTLINE):
+        data = timed("rows", partial(rows_of, cases, setting, 2 + number, False, before))
+        stages.append(timed(f"outline {number}", partial(fitted, data, setting, 3)))
+        if number + 1 < len(OUTLINE):
+            per_case = setting[2] * setting[3]
+            side = np.repeat([half[case.group] for case in cases], per_case)
+            crossed = [fitted(tuple(part[side != k] for part in data), setting, 4 + k) for k in (0, 1)]
+            before = {group: [*before.get(group, []), crossed[half[group]]] for group in groups}
+    return stages
+
+
+def timed(what: str, work):
+    started = time.perf_counter()
+    result = work()
+    print(f"{what}: {time.perf_counter() - started:.0f} s", flush=True)
+    return result
+
+
+def write(stages: list[Stage], path: Path) -> None:
+    arrays: dict[str, np.ndarray] = {"stages": np.array(len(stages))}
+    for index, stage in enumerate(stages):
+        arrays[f"size_{index}"] = np.array(stage.size)
+        for number, (weights, bias) in enumerate(stage.layers):
+            arrays[f"weights_{index}_{number}"] = weights.astype(np.float32)
+            arrays[f"bias_{index}_{number}"] = bias.astype(np.float32)
+    np.savez_compressed(path, **arrays)
+    print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
+
+
+def fold_of(group: str) -> int:
+    """Return the fold of a patient, the same in training and in evaluation."""
+    return sum(map(ord, group)) % FOLDS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument(
+        "--without-fold", type=int, choices=range(FOLDS), help="leave these patients out, to test on them"
+    )
+    options = parser.parse_args()
+    cases = examples(options.data)
+    if options.without_fold is not None:
+        cases = [case for case in cases if fold_of(case.group) != options.without_fold]
+    print(f"{len(cases)} pictures, {sum(case.known[4].any() for case in cases)} with a heart outline")
+    write(cascade(cases), options.output)
+
+
+if __name__ == "__main__":
+    main()
