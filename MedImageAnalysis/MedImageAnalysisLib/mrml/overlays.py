@@ -44,6 +44,6 @@ def updateOverlayNode(
     updateVolumeNode(node, evidence, reference)
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(colors.GetID())
-    strongest = float(np.abs(sitk.GetArrayViewFromImage(evidence)).max()) or 1.0
-    display.SetAutoWindowLevel(False)
+    values = sitk.GetArrayViewFromImage(evidence)
+    strongest = float(max(values.max(), -values.min())) or 1.0
     display.SetWindowLevelMinMax(-strongest, strongest)

@@ -6,7 +6,6 @@ a subject hierarchy that follows the nodes.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from types import ModuleType
@@ -31,9 +30,7 @@ _LOGICS = (
     "vtkSlicerModelsLogic",
     "vtkSlicerTransformLogic",
     "vtkSlicerSubjectHierarchyModuleLogic",
-    "vtkSlicerUnitsLogic",
 )
-_UNITS = {"Length": "mm", "Area": "mm2", "Volume": "mm3"}
 
 
 def import_slicer() -> ModuleType:
@@ -77,7 +74,7 @@ class EmbeddedSlicer:
     def __init__(self) -> None:
         self._scene: slicer.vtkMRMLScene | None = None
         self._logics: list[Any] = []
-        self._folder: Path | None = None
+        self._folder: tempfile.TemporaryDirectory | None = None
         self._observers: list[int] = []
         self._previous: slicer.vtkMRMLScene | None = None
 
@@ -101,13 +98,13 @@ class EmbeddedSlicer:
         slicer = import_slicer()
         if in_application():
             raise RuntimeError("This is 3D Slicer: use slicer.mrmlScene, there is nothing to start")
-        self._folder = Path(tempfile.mkdtemp(prefix="medimage-slicer-"))
+        # Removes itself at the end of the process if nobody stops the scene.
+        self._folder = tempfile.TemporaryDirectory(prefix="medimage-slicer-")
         self._scene = slicer.vtkMRMLScene()
         application = slicer.vtkSlicerApplicationLogic()
         application.SetMRMLScene(self._scene)
-        application.SetTemporaryPath(str(self._folder))
+        application.SetTemporaryPath(self._folder.name)
         self._logics = [application, *_module_logics(slicer, self._scene, application)]
-        _set_units(self._scene, application)
         _add_gray(self._scene)
         self._follow_nodes(slicer)
         self._previous = getattr(slicer, "mrmlScene", None)
@@ -125,7 +122,7 @@ class EmbeddedSlicer:
         self._scene.Clear(True)
         if getattr(slicer, "mrmlScene", None) is self._scene:
             slicer.mrmlScene = self._previous
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.cleanup()
         self._scene, self._logics = None, []
 
     def __enter__(self) -> EmbeddedSlicer:
@@ -188,15 +185,6 @@ def _module_logics(slicer: ModuleType, scene: Any, application: Any) -> list[Any
         application.SetModuleLogic(name.removeprefix("vtkSlicer").removesuffix("Logic").removesuffix("Module"), logic)
         logics.append(logic)
     return logics
-
-
-def _set_units(scene: Any, application: Any) -> None:
-    """Give lengths of markups their unit, which in the application comes from its settings."""
-    selection = application.GetSelectionNode()
-    for quantity, suffix in _UNITS.items():
-        unit = scene.GetNodeByID(f"vtkMRMLUnitNodeApplication{quantity}")
-        unit.SetSuffix(f" {suffix}")
-        selection.SetUnitNodeID(quantity.lower(), unit.GetID())
 
 
 def _add_gray(scene: Any) -> None:

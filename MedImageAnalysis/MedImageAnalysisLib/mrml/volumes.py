@@ -109,16 +109,17 @@ def updateVolumeNode(node: slicer.vtkMRMLScalarVolumeNode, pixels: sitk.Image, r
     """
     volume = as_volume(pixels, reference)
     values = _storable(sitk.GetArrayViewFromImage(volume), volume.GetPixelID())
+    if not node.GetDisplayNode():
+        node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    # Before there is an image, or Slicer would look through all of it for a window of its own.
+    display.SetAutoWindowLevel(False)
     node.SetSpacing(volume.GetSpacing())
     node.SetOrigin(to_ras(volume.GetOrigin()))
     node.SetIJKToRASDirections(_ras_directions(volume))
     node.SetAndObserveImageData(image_data(values))
+    display.SetWindowLevelMinMax(*_display_window(values))
     _keep_handedness(node)
-    if not node.GetDisplayNode():
-        node.CreateDefaultDisplayNodes()
-    low, high = _display_window(values)
-    node.GetDisplayNode().SetAutoWindowLevel(False)
-    node.GetDisplayNode().SetWindowLevelMinMax(low, high)
 
 
 def to_ras(point: Iterable[float]) -> tuple[float, float, float]:
