@@ -41,7 +41,7 @@ class NonSeparableWavelet(ImageFilter):
         if self.riesz_order:
             check_order(self.name, self.riesz_order, grid.dimension)
         # The transform itself continues an image periodically; other boundaries need a margin of some wavelengths.
-        width = 0 if self.boundary == "periodic" else 16 * 2**self.level
+        width = 0 if self.boundary == "periodic" else 8 * 2**self.level
         widths = [width] * grid.dimension
         response = apply_transfer(pad(array, widths, grid, self.boundary), self._transfer, grid)
         return crop(response, widths, array.shape, grid)
