@@ -303,9 +303,8 @@ def _set_thresholds(probabilities: np.ndarray, y: np.ndarray, coverage: float) -
 
 
 def _usual_range(distances: np.ndarray, flagged: float) -> tuple[float, float]:
-    """Return the distances between which all but the share `flagged` lie; a tenth of it may be too near."""
-    low, high = np.quantile(distances, (0.1 * flagged, 1 - 0.9 * flagged))
-    return float(low), float(high)
+    """Return three quarters of the smallest distance, and the one that all but the share `flagged` keep within."""
+    return 0.75 * float(distances.min()), float(np.quantile(distances, 1 - flagged))
 
 
 def compact(fit: LinearFit) -> LinearFit:

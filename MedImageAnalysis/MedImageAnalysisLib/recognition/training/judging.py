@@ -51,7 +51,8 @@ def judge(
     """Return the figures of `model` on features `x` with true categories `y`.
 
     The two-class figures treat the categories in `positive` as one, and the others as one; a case is called positive if
-    their probabilities add up to at least one half.
+    their probabilities add up to at least one half. Calibration is judged as the model states its probabilities: with
+    all categories equally common, so each case counts in inverse proportion to the cases of its category.
     """
     spec: LinearSpec = model.spec
     p, distance = predicted(model, x)
@@ -61,6 +62,7 @@ def judge(
     sets = p >= np.asarray(spec.set_thresholds)
     strange = unlike(model, distance)
     classes = p.shape[1]
+    two = np.stack([1 - score, score], axis=1)
     even = 1.0 / np.maximum(np.bincount(y, minlength=classes), 1)[y]
     measures = {
         f"AUC, {question}": lambda i: roc_auc(score[i], truth[i]),
@@ -72,9 +74,10 @@ def judge(
         "Mean AUC, one against the others": lambda i: float(
             np.mean([roc_auc(p[i, k], y[i] == k) for k in range(classes)])
         ),
-        "Expected calibration error, categories equally common": lambda i: calibration_error(
-            p[i], y[i], case_weights=even[i]
+        f"Calibration error, {question}": lambda i: calibration_error(
+            two[i], truth[i].astype(int), case_weights=even[i]
         ),
+        f"Calibration error, {classes} categories": lambda i: calibration_error(p[i], y[i], case_weights=even[i]),
         "Coverage of the prediction sets": lambda i: set_coverage(p[i], y[i], spec.set_thresholds),
         "Mean size of the prediction sets": lambda i: float(sets[i].sum(axis=1).mean()),
         "Share flagged as unlike the training data": lambda i: float(strange[i].mean()),
