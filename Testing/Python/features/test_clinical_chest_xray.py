@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, Segmentation
 from MedImageAnalysisLib.features.clinical import MEASURES
 from MedImageAnalysisLib.progress import Progress

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from MedImageAnalysisLib.errors import MedImageError, UnsuitablePresetError, UnsupportedImageError
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.segmentation import METHODS
