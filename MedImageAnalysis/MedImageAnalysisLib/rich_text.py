@@ -21,6 +21,7 @@ def summary_html(analysis: Analysis) -> str:
     paragraphs = []
     for recognition in analysis.recognitions:
         said = recognition.summary if recognition.assessed else f"Not assessed. {recognition.reason}"
+        said = said.removeprefix(f"{recognition.title}: ")
         paragraphs.append(f"<p><b>{html.escape(recognition.title)}</b><br/>{html.escape(said)}</p>")
     return "".join(paragraphs)
 

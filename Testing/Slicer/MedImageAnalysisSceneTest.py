@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 import slicer
+import vtk
 
 from MedImageAnalysis import MedImageAnalysisLogic
 from MedImageAnalysisLib.mrml import nodeFromVolume, open_scene, save_scene, tableFromNode
@@ -33,7 +34,9 @@ class MedImageAnalysisSceneTest(unittest.TestCase):
         names = {segmentation.GetNthSegment(i).GetName() for i in range(segmentation.GetNumberOfSegments())}
         self.assertLessEqual({"Left lung", "Right lung"}, names)
         for index in range(segmentation.GetNumberOfSegments()):
-            tag = segmentation.GetNthSegment(index).GetTag(slicer.vtkSegment.GetTerminologyEntryTagName())
+            tag = vtk.reference("")
+            name = slicer.vtkSegment.GetTerminologyEntryTagName()
+            self.assertTrue(segmentation.GetNthSegment(index).GetTag(name, tag))
             self.assertIn("SCT^", str(tag))
 
     def test_ReferenceGeometryIsTheVolume(self):

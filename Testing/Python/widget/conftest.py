@@ -125,7 +125,7 @@ def panel(module, scene, discs_preset, hand, capfd):
     layout.setContentsMargins(8, 8, 8, 8)
     widget = module.MedImageAnalysisWidget(parent)
     widget.setup()
-    parent.resize(460, 860)
+    parent.resize(480, 860)
     parent.show()
     yield widget
     if widget._task:

@@ -9,7 +9,8 @@ import pytest
 
 from MedImageAnalysisLib import pipeline
 from MedImageAnalysisLib.analysis import CategoryProbability, Measurement, QualityFinding, Recognition
-from MedImageAnalysisLib.mrml import open_scene, save_scene
+from MedImageAnalysisLib.mrml import nodeFromVolume, open_scene, save_scene
+from MedImageAnalysisLib.phantom import chest_radiograph
 
 BUTTON = ("Analyze", True)
 
@@ -44,7 +45,7 @@ def recognizing_run(monkeypatch):
         "Heart size <Cardiothoracic ratio>",
         assessed=True,
         categories=categories,
-        summary="Cardiomegaly: 82 % (71 to 90 %). Cardiothoracic ratio 0.56.",
+        summary="Heart size <Cardiothoracic ratio>: Cardiomegaly: 82 % (71 to 90 %). Cardiothoracic ratio 0.56.",
     )
     ratio = Measurement("cardiothoracic_ratio", "Cardiothoracic ratio", 0.56, "1", "Heart over thorax", "doi", 0.02)
     findings = (
@@ -165,19 +166,55 @@ def test_a_defect_frees_the_button_too(ready_panel, hand, monkeypatch, capfd):
     assert "ZeroDivisionError: a defect" in capfd.readouterr().err
 
 
-def test_the_gui_does_not_freeze(ready_panel, hand, endless_run):
+@pytest.fixture
+def ticks():
+    """When a timer of 10 ms fired: gaps are when the GUI was frozen."""
     import qt
 
-    ticks = []
+    fired = []
     timer = qt.QTimer()
-    timer.connect("timeout()", lambda: ticks.append(time.monotonic()))
+    timer.connect("timeout()", lambda: fired.append(time.monotonic()))
     timer.start(10)
+    yield fired
+    timer.stop()
+
+
+def longest_gap(ticks):
+    return max(later - earlier for earlier, later in itertools.pairwise(ticks))
+
+
+def test_the_gui_does_not_freeze(ready_panel, hand, endless_run, ticks):
     hand.click(ready_panel.ui.analyzeButton)
     hand.wait_until(lambda: len(ticks) > 50)
-    timer.stop()
-    longest = max(later - earlier for earlier, later in itertools.pairwise(ticks))
-    assert longest < 0.25
+    assert longest_gap(ticks) < 0.25
     assert len(endless_run) > 20
+
+
+def test_the_gui_does_not_freeze_in_a_real_analysis_and_the_making_of_its_nodes(panel, hand, scene, ticks):
+    nodeFromVolume(chest_radiograph(), "Phantom of a chest radiograph")
+    panel.enter()
+    panel.ui.presetComboBox.setCurrentIndex(panel.ui.presetComboBox.findData("chest-xray"))
+    hand.click(panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(panel))
+    finished = len(ticks)
+    hand.wait_until(lambda: len(ticks) > finished + 1)
+    assert panel.ui.probabilitiesTableWidget.rowCount == 2
+    assert longest_gap(ticks) < 1
+
+
+def test_a_preset_file_that_cannot_be_read_is_named_and_the_panel_still_opens(module, scene, tmp_path, monkeypatch):
+    import qt
+    import slicer
+
+    (tmp_path / "broken.json").write_text("{", encoding="utf-8")
+    monkeypatch.setenv("MEDIMAGE_PRESETS", str(tmp_path))
+    parent = slicer.qMRMLWidget()
+    qt.QVBoxLayout(parent)
+    widget = module.MedImageAnalysisWidget(parent)
+    widget.setup()
+    assert "broken.json" in widget.ui.statusLabel.text
+    assert widget.ui.presetComboBox.count == 1
+    widget.cleanup()
 
 
 def test_closing_the_scene_stops_what_runs_and_resets_the_panel(ready_panel, hand, scene, endless_run):
@@ -254,10 +291,10 @@ def test_probabilities_are_shown_as_bars_with_their_bounds(ready_panel, hand, re
     assert [table.cellWidget(row, 1).value for row in range(2)] == [823, 177]
 
 
-def test_texts_of_models_are_not_taken_for_markup(ready_panel, hand, recognizing_run):
+def test_the_summary_does_not_repeat_its_title_and_takes_no_text_for_markup(ready_panel, hand, recognizing_run):
     hand.click(ready_panel.ui.analyzeButton)
     hand.wait_until(lambda: is_idle(ready_panel))
-    assert "&lt;Cardiothoracic ratio&gt;" in ready_panel.ui.summaryLabel.text
+    assert ready_panel.ui.summaryLabel.text.count("&lt;Cardiothoracic ratio&gt;") == 1
 
 
 def test_findings_are_marked_by_their_level(ready_panel, hand, recognizing_run):
@@ -269,17 +306,21 @@ def test_findings_are_marked_by_their_level(ready_panel, hand, recognizing_run):
     assert first.split("color:")[1][:7] != second.split("color:")[1][:7]
 
 
-def test_the_panel_is_worth_a_look(ready_panel, hand, recognizing_run, output_folder):
-    hand.click(ready_panel.ui.analyzeButton)
-    hand.wait_until(lambda: is_idle(ready_panel))
+def test_the_panel_is_worth_a_look(panel, hand, scene, output_folder):
+    """The picture in Docs/gui.md is made here; no patient is shown."""
+    nodeFromVolume(chest_radiograph(), "Phantom of a chest radiograph")
+    panel.enter()
+    panel.ui.presetComboBox.setCurrentIndex(panel.ui.presetComboBox.findData("chest-xray"))
+    hand.click(panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(panel))
+    assert panel.ui.probabilitiesTableWidget.rowCount == 2
     hand.rest()
-    picture = output_folder / "panel.png"
-    assert ready_panel.parent.grab().save(str(picture))
-    ready_panel.ui.advancedCollapsibleButton.collapsed = False
-    ready_panel.ui.resultsTabWidget.currentIndex = 2
+    assert panel.parent.grab().save(str(output_folder / "panel.png"))
+    panel.ui.advancedCollapsibleButton.collapsed = False
+    panel.ui.resultsTabWidget.currentIndex = 2
     hand.rest()
-    assert ready_panel.parent.grab().save(str(output_folder / "panel-features.png"))
-    assert picture.stat().st_size > 10_000
+    assert panel.parent.grab().save(str(output_folder / "panel-features.png"))
+    assert (output_folder / "panel.png").stat().st_size > 10_000
 
 
 def test_results_come_back_with_a_saved_scene(ready_panel, hand, scene, recognizing_run, tmp_path):
