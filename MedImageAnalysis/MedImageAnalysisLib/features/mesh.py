@@ -24,8 +24,8 @@ def area_and_volume(mask: np.ndarray, spacing: np.ndarray, pairing: str = "close
     mask : numpy.ndarray of bool, shape (slices, rows, columns)
     spacing : numpy.ndarray of float, shape (3,)
     pairing : {"closed", "mirrored"}
-        How cubes are meshed whose voxels touch only along an edge or at a corner: such that the surface is closed
-        (Lewiner et al. 2003, doi:10.1080/10867651.2003.10487582), or alike for inside and outside, as in pyradiomics.
+        How cubes are meshed whose voxels touch only along an edge or at a corner: such that the surface is closed, or
+        alike for inside and outside, as in pyradiomics, whose surface may have holes there.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def _cube_codes(mask: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=2)
 def _patches(pairing: str) -> tuple[np.ndarray, np.ndarray]:
     """Return all triangles of the 256 patches, shape (triangles, 3 corners, 3), and the code of the patch of each."""
-    triangles, codes = _marched("lewiner" if pairing == "closed" else "lorensen")
+    triangles, codes = _marched()
     if pairing == "mirrored":
         # A cube whose next-to-last voxel is inside takes the patch of its negative, seen from the other side.
         own = codes & _MIRROR_BIT == 0
@@ -70,13 +70,17 @@ def _patches(pairing: str) -> tuple[np.ndarray, np.ndarray]:
     return triangles, codes
 
 
-def _marched(method: str) -> tuple[np.ndarray, np.ndarray]:
-    """Mesh all 256 cubes in one call, stacked along the first axis: every second cube of the stack is one of them."""
+def _marched() -> tuple[np.ndarray, np.ndarray]:
+    """Mesh all 256 cubes in one call, stacked along the first axis: every second cube of the stack is one of them.
+
+    The method is that of Lorensen and Cline (1987, doi:10.1145/37401.37422). Lewiner's, the default of scikit-image, is
+    meant for smooth images: of a mask, whose values all tie, it leaves the surface open here and there.
+    """
     from skimage.measure import marching_cubes
 
     bits = np.arange(256)[:, None] >> np.arange(8) & 1
     stack = bits.reshape(512, 2, 2).astype(np.float32)
-    vertices, faces, _, _ = marching_cubes(stack, 0.5, method=method)
+    vertices, faces, _, _ = marching_cubes(stack, 0.5, method="lorensen")
     triangles = vertices[faces].astype(np.float64)
     cube = np.floor(triangles[:, :, 0].mean(axis=1)).astype(int)
     chosen = cube % 2 == 0
