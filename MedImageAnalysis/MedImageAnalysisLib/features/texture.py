@@ -52,7 +52,7 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
 
 
 class Texture:
-    """Padded arrays of gray levels, one for the volume (3D) or one per slice (2D and 2.5D).
+    """Padded arrays of gray levels: one for the volume (3D), or one per slice (2D and 2.5D, and 2D images).
 
     Parameters
     ----------
@@ -61,12 +61,16 @@ class Texture:
     levels : GrayLevels
         Of the voxels of `mask`, in memory order.
     settings : FeatureSettings
+    flat : bool
+        A true 2D image, which has no neighbors across slices.
     """
 
-    def __init__(self, mask: np.ndarray, shape_mask: np.ndarray, levels: GrayLevels, settings: FeatureSettings) -> None:
+    def __init__(
+        self, mask: np.ndarray, shape_mask: np.ndarray, levels: GrayLevels, settings: FeatureSettings, flat: bool
+    ) -> None:
         self.level_count = levels.count
         self.settings = settings
-        self.by_slice = settings.dimension != "3D"
+        self.by_slice = flat or settings.dimension != "3D"
         self._shape_mask = shape_mask
         box = bounding_box(mask)
         self._box = box
@@ -95,12 +99,25 @@ class Texture:
     def _offsets(self) -> np.ndarray:
         return directions(self.settings.distance, self.settings.norm, self.by_slice, exactly=True)
 
+    @cached_property
+    def _pairs_and_runs(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [counts.pairs_and_runs(array, self.level_count, self._steps) for array in self.arrays]
+
+    @property
+    def _counts_both(self) -> bool:
+        """Whether pairs and runs are both asked for along the same directions, to be counted together."""
+        return {"glcm", "glrlm"} <= set(self.settings.families) and np.array_equal(self._offsets, self._steps)
+
     def cooccurrences(self) -> list[np.ndarray]:
         """Return per array the pairs of levels in each direction; see :mod:`.counts`."""
+        if self._counts_both:
+            return [pairs for pairs, _ in self._pairs_and_runs]
         return [counts.cooccurrences(array, self.level_count, self._offsets) for array in self.arrays]
 
     def run_lengths(self) -> list[np.ndarray]:
         """Return per array the runs of levels in each direction; see :mod:`.counts`."""
+        if self._counts_both:
+            return [runs for _, runs in self._pairs_and_runs]
         return [counts.run_lengths(array, self.level_count, self._steps) for array in self.arrays]
 
     @cached_property

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from MedImageAnalysisLib.errors import MissingPackageError
+from MedImageAnalysisLib.errors import InvalidSettingError, MissingPackageError
+from MedImageAnalysisLib.features.counts import backend, vectorized
 from MedImageAnalysisLib.features.counts import numba_backend as compiled
-from MedImageAnalysisLib.features.counts import vectorized
 
 needs_numba = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba, an optional package, is not installed"
@@ -122,3 +122,37 @@ def test_missing_numba_is_told_and_not_replaced(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(MissingPackageError, match="numba"):
         compiled.zones(np.zeros((3, 3, 3), np.uint8), 1)
+
+
+@pytest.fixture
+def nothing_compiled(monkeypatch):
+    monkeypatch.delenv(backend.BACKEND_VARIABLE, raising=False)
+    monkeypatch.delitem(sys.modules, backend._KERNELS, raising=False)
+
+
+@needs_numba
+def test_large_regions_are_counted_by_compiled_code_and_small_ones_by_numpy(nothing_compiled):
+    assert backend.backend_for(np.zeros((9, 9, 9), np.uint8)) is vectorized
+    assert backend.backend_for(np.zeros((50, 50, 50), np.uint8)) is compiled
+
+
+@needs_numba
+def test_code_that_is_compiled_already_counts_small_regions_too(nothing_compiled, monkeypatch):
+    monkeypatch.setitem(sys.modules, backend._KERNELS, compiled)
+    assert backend.backend_for(np.zeros((9, 9, 9), np.uint8)) is compiled
+
+
+def test_without_numba_everything_is_counted_by_numpy_and_said_so(nothing_compiled, monkeypatch):
+    monkeypatch.setattr(backend, "_numba_is_installed", lambda: False)
+    assert backend.backend_for(np.zeros((50, 50, 50), np.uint8)) is vectorized
+    assert "numba is not installed" in backend.describe_backend()
+
+
+def test_the_user_chooses_the_backend(nothing_compiled, monkeypatch):
+    monkeypatch.setenv(backend.BACKEND_VARIABLE, "numpy")
+    assert backend.backend_for(np.zeros((50, 50, 50), np.uint8)) is vectorized
+    monkeypatch.setenv(backend.BACKEND_VARIABLE, "numba")
+    assert backend.backend_for(np.zeros((9, 9, 9), np.uint8)) is compiled
+    monkeypatch.setenv(backend.BACKEND_VARIABLE, "fortran")
+    with pytest.raises(InvalidSettingError, match="auto, numpy, numba"):
+        backend.backend_for(np.zeros((9, 9, 9), np.uint8))

@@ -1,8 +1,9 @@
 """Counting of gray levels: the part of texture analysis that takes the time, behind one narrow interface.
 
-Five functions turn an array of gray levels into counts; the formulas of the features work on the counts alone. A
-backend is a module with these five functions. All backends return the same integers, so results never depend on
-which one ran; ``Testing/Python/features/test_features_counts.py`` holds every backend against plain loops.
+Six functions turn an array of gray levels into counts; the formulas of the features work on the counts alone. A
+backend is a module with these functions, and :mod:`.backend` chooses one at each call. All backends return the same
+integers, so results never depend on which one ran: the tests hold the one in numpy against plain loops, and the
+compiled one against that in numpy.
 
 The array of levels
 -------------------
@@ -25,6 +26,9 @@ The functions
     consecutive voxels of level i along `offsets[k]`, where `longest` is the length of the longest run found in any
     direction (at least 1).
 
+``pairs_and_runs(levels, level_count, offsets)``
+    Both of the above for the same offsets: a compiled backend counts them together.
+
 ``zones(levels, level_count)``
     int64 array of shape (zones, 2), columns level and size: the connected components of equal level, where all 26
     neighbors of a voxel (8 in a single slice) count as connected. The order of the rows is not defined.
@@ -37,7 +41,24 @@ The functions
     A :class:`Neighborhoods`, from one pass over the neighborhood made of all `offsets` and their opposites.
 """
 
+from .backend import (
+    cooccurrences,
+    describe_backend,
+    neighborhoods,
+    pairs_and_runs,
+    run_lengths,
+    zones,
+    zones_with_distances,
+)
 from .types import Neighborhoods
-from .vectorized import cooccurrences, neighborhoods, run_lengths, zones, zones_with_distances
 
-__all__ = ["Neighborhoods", "cooccurrences", "neighborhoods", "run_lengths", "zones", "zones_with_distances"]
+__all__ = [
+    "Neighborhoods",
+    "cooccurrences",
+    "describe_backend",
+    "neighborhoods",
+    "pairs_and_runs",
+    "run_lengths",
+    "zones",
+    "zones_with_distances",
+]

@@ -10,7 +10,7 @@ import numpy as np
 
 from .types import Neighborhoods
 
-__all__ = ["cooccurrences", "neighborhoods", "run_lengths", "zones", "zones_with_distances"]
+__all__ = ["cooccurrences", "neighborhoods", "pairs_and_runs", "run_lengths", "zones", "zones_with_distances"]
 
 
 def cooccurrences(levels: np.ndarray, level_count: int, offsets: np.ndarray) -> np.ndarray:
@@ -62,6 +62,11 @@ def _runs_along(flat: np.ndarray, step: int, level_count: int, voxels_per_level:
         runs.append(np.bincount(ends_levels[~lasts], minlength=width))
         ends, ends_levels = ends[lasts], ends_levels[lasts]
     return runs
+
+
+def pairs_and_runs(levels: np.ndarray, level_count: int, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count pairs and runs of the same offsets; see the package's docstring."""
+    return cooccurrences(levels, level_count, offsets), run_lengths(levels, level_count, offsets)
 
 
 def zones(levels: np.ndarray, level_count: int) -> np.ndarray:
