@@ -77,8 +77,8 @@ def main() -> None:
         sys.exit(f"{path} not found: set MEDIMAGE_DATA to the folder that holds radiomics/ibsi_1_reference.csv.")
     with open(path, newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["value"]]
-    all_met = all([report(name, [row for row in rows if row["config"] == name]) for name in CONFIGURATIONS])
-    sys.exit(0 if all_met else 1)
+    met = [report(name, [row for row in rows if row["config"] == name]) for name in CONFIGURATIONS]
+    sys.exit(0 if all(met) else 1)
 
 
 def report(configuration: str, rows: list[dict[str, str]]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -17,19 +16,26 @@ FAMILY = Family("glcm", "Gray level co-occurrence", reference="doi:10.1109/TSMC.
 
 def compute(region: Region) -> Values:
     """Return the values of all features of this family."""
-    return FAMILY.compute(*(Cooccurrence(stack) for stack in matrices(region)))
+    return FAMILY.compute(*matrices(region))
 
 
-def matrices(region: Region) -> Iterator[np.ndarray]:
-    """Yield stacks of symmetric matrices of counts, merged as the settings say; a feature is the mean over all."""
+def matrices(region: Region) -> list[Cooccurrence]:
+    """Return the co-occurrence matrices, merged as the settings say; a feature is the mean over all of them.
+
+    Raises
+    ------
+    Undefined
+        If the segment has no pair of voxels to count.
+    """
     found = region.texture.cooccurrences()
-    aggregation = region.settings.aggregation
     if region.settings.dimension == "2.5D":
         found = [sum(found[1:], start=found[0])]
-    for stack in found:
-        if aggregation in ("merged", "slice-merged"):
-            stack = stack.sum(axis=0, keepdims=True)
-        yield stack + stack.transpose(0, 2, 1)
+    if region.settings.aggregation in ("merged", "slice-merged"):
+        found = [stack.sum(axis=0, keepdims=True) for stack in found]
+    filled = [Cooccurrence(stack + stack.transpose(0, 2, 1)) for stack in found if stack.any()]
+    if not filled:
+        raise Undefined("The segment has no two neighboring voxels to compare.")
+    return filled
 
 
 def _entropy(p: np.ndarray) -> np.ndarray:
@@ -45,17 +51,13 @@ class Cooccurrence:
     Parameters
     ----------
     counts : numpy.ndarray of int, shape (matrices, levels, levels)
-        Empty matrices are left out.
+        Empty matrices are left out; not all are empty.
     """
 
     def __init__(self, counts: np.ndarray) -> None:
         totals = counts.sum(axis=(1, 2))
         filled = totals > 0
-        if not filled.any():
-            counts, totals = counts[:0], totals[:0]
-        elif not filled.all():
-            counts, totals = counts[filled], totals[filled]
-        self.p = counts / totals[:, None, None]
+        self.p = counts[filled] / totals[filled, None, None]
         self.level_count = counts.shape[1]
         self.levels = np.arange(1, self.level_count + 1, dtype=np.float64)
         self.sums = np.arange(2, 2 * self.level_count + 1, dtype=np.float64)

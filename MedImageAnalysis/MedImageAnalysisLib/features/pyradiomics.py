@@ -356,7 +356,7 @@ def busyness(m: ngtdm.NeighborhoodDifference) -> float:
 CALCULATORS = {
     "shape": Calculator(SHAPE, lambda region: SHAPE.compute(SolidShape(region))),
     "intensity": Calculator(FIRST_ORDER, lambda region: FIRST_ORDER.compute(FirstOrder(region))),
-    "glcm": Calculator(GLCM, lambda region: GLCM.compute(*map(glcm.Cooccurrence, glcm.matrices(region)))),
+    "glcm": Calculator(GLCM, lambda region: GLCM.compute(*glcm.matrices(region))),
     "glrlm": Calculator(GLRLM, lambda region: GLRLM.compute(glrlm.matrices(region))),
     "glszm": Calculator(GLSZM, lambda region: GLSZM.compute(glszm.matrices(region))),
     "ngtdm": Calculator(NGTDM, lambda region: NGTDM.compute(*ngtdm.matrices(region))),

@@ -89,4 +89,4 @@ class Region:
     @cached_property
     def texture(self) -> Texture:
         """The gray levels in their places, ready to be counted."""
-        return Texture(self.mask, self.shape_mask, self.levels, self.settings)
+        return Texture(self.mask, self.shape_mask, self.levels, self.settings, self.dimension == 2)
