@@ -41,7 +41,8 @@ class CurvatureFlow(ScalarStep):
         flow = sitk.CurvatureFlowImageFilter()
         flow.SetNumberOfIterations(self.iterations)
         flow.SetTimeStep(self.time_step * min(image.GetSpacing()) ** 2)
-        return run_filter(flow, as_float(image), progress=progress)
+        # ITK computes this one in float64.
+        return as_float(run_filter(flow, as_float(image), progress=progress))
 
 
 @STEPS.register

@@ -69,8 +69,8 @@ class TissueClasses(ScalarMethod):
         if self.region == "previous":
             if previous is None:
                 raise InvalidSettingError(
-                    f"{self.title}: 'region' is 'previous', but no segmentation was made before. Put a method that makes "
-                    "one before it, or choose another region."
+                    f"{self.title}: 'region' is 'previous', but no segmentation was made before. Put a method that "
+                    "makes one before it, or choose another region."
                 )
             return foreground(previous)
         thresholds = multi_otsu(Histogram.of(values), 2)
