@@ -17,7 +17,7 @@ from .errors import UnreadableImageError, UnsupportedImageError
 from .limits import check_dimension, check_size
 from .nifti import checked_nifti
 
-__all__ = ["plain_format", "read_plain"]
+__all__ = ["plain_format", "read_components", "read_plain"]
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "PNGImageIO"),
@@ -62,6 +62,26 @@ def plain_format(path: Path) -> str:
 
 def read_plain(path: Path, color: str) -> tuple[sitk.Image, ImageInfo]:
     """Read one file that :func:`plain_format` knows; see :func:`MedImageAnalysisLib.image.read_image`."""
+    pixels, knows_spacing = read_components(path)
+    corrections: tuple[str, ...] = ()
+    if pixels.GetNumberOfComponentsPerPixel() > 1:
+        pixels = _gray(pixels, path.name, color)
+        corrections = (LUMINANCE_CORRECTION,)
+    if knows_spacing:
+        return pixels, ImageInfo(spacing_source="file header", corrections=corrections)
+    return pixels, ImageInfo(corrections=corrections, warnings=(_UNKNOWN_SPACING,))
+
+
+def read_components(path: Path) -> tuple[sitk.Image, bool]:
+    """Read one file that :func:`plain_format` knows, with all its components and header fields.
+
+    Returns
+    -------
+    sitk.Image
+        With spacing 1 if that is not known.
+    bool
+        Whether the spacing is known.
+    """
     image_io = plain_format(path)
     if image_io == "NiftiImageIO":
         with checked_nifti(path) as (file, header):
@@ -75,16 +95,11 @@ def read_plain(path: Path, color: str) -> tuple[sitk.Image, ImageInfo]:
             _check_jpeg_end(path)
         pixels = _execute(path, image_io, path.name)
         key = _SPACING_KEYS.get(image_io)
+        # PNG, JPEG and TIFF tell, if anything, the resolution of a print or a screen: not millimeters in the patient.
         knows_spacing = key is not None and bool(key.search(start))
-    corrections: tuple[str, ...] = ()
-    if pixels.GetNumberOfComponentsPerPixel() > 1:
-        pixels = _gray(pixels, path.name, color)
-        corrections = (LUMINANCE_CORRECTION,)
-    if knows_spacing:
-        return pixels, ImageInfo(spacing_source="file header", corrections=corrections)
-    # PNG, JPEG and TIFF tell, if anything, the resolution of a print or a screen: not millimeters in the patient.
-    pixels.SetSpacing([1.0] * pixels.GetDimension())
-    return pixels, ImageInfo(corrections=corrections, warnings=(_UNKNOWN_SPACING,))
+    if not knows_spacing:
+        pixels.SetSpacing([1.0] * pixels.GetDimension())
+    return pixels, knows_spacing
 
 
 def _execute(file: Path, image_io: str, name: str) -> sitk.Image:
