@@ -72,6 +72,12 @@ def test_a_segment_without_voxels_is_kept(scene, oblique_volume):
     assert not sitk.GetArrayViewFromImage(back.labelmap).any()
 
 
+def test_a_key_that_no_terminology_knows_is_kept(scene, oblique_volume, a_volume_analysis):
+    keyed = tuple(replace(s, key=f"own-{s.label}") for s in a_volume_analysis.segmentation.segments)
+    node = nodeFromSegmentation(replace(a_volume_analysis.segmentation, segments=keyed), oblique_volume, scene=scene)
+    assert segmentationFromNode(node, oblique_volume).segments == keyed
+
+
 def test_two_segments_of_one_name_stay_two(scene, oblique_volume, a_volume_analysis):
     twins = tuple(replace(segment, name="Twin", key="") for segment in a_volume_analysis.segmentation.segments)
     node = nodeFromSegmentation(replace(a_volume_analysis.segmentation, segments=twins), oblique_volume, scene=scene)

@@ -11,9 +11,9 @@ from MedImageAnalysisLib.errors import GeometryError, UnsupportedImageError
 from MedImageAnalysisLib.image import content_hash
 from MedImageAnalysisLib.mrml import nodeFromVolume, volumeFromNode
 
-coordinates = st.floats(-1e4, 1e4, allow_nan=False, width=64)
+# MRML takes coordinates and entries of a direction below 1e-15 for zero.
+coordinates = st.floats(-1e4, 1e4).map(lambda value: value if abs(value) > 1e-9 else 0.0)
 spacings = st.floats(1e-3, 50, width=64)
-# MRML rounds entries of a direction that are below 1e-15 to zero.
 angles = st.integers(-3_141_592, 3_141_592).map(lambda microradians: microradians * 1e-6)
 
 
@@ -102,7 +102,10 @@ def test_a_single_slice_keeps_its_place_in_the_patient(scene, radiograph, direct
     assert back.info.placement == image.info.placement
     assert content_hash(back.pixels) == content_hash(pixels)
     node.SetAttribute("MedImageAnalysis.ImageInfo", None)
-    np.testing.assert_allclose(volumeFromNode(node).info.placement.direction, direction, atol=1e-12)
+    place = volumeFromNode(node).info.placement
+    np.testing.assert_allclose(place.direction, direction, atol=1e-12)
+    np.testing.assert_allclose(place.origin, origin, atol=1e-9)
+    np.testing.assert_allclose(place.spacing, spacing)
     scene.Clear(False)
 
 
