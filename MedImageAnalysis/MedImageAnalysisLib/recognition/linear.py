@@ -29,14 +29,14 @@ from .assessment import Assessment
 from .descriptors import DESCRIPTORS, ImageDescriptor
 from .descriptors.canvas import square_canvas
 from .evidence import cell_evidence, evidence_map, input_evidence
-from .inputs import Input, read_input
+from .inputs import Input, Reading, read_input
 from .schema import Fields
 
 if TYPE_CHECKING:
     from .case import RecognitionCase
     from .model import Model
 
-__all__ = ["LinearSpec", "adjust_prior", "assess", "describe", "outlier_distance", "project", "softmax"]
+__all__ = ["LinearSpec", "adjust_prior", "assess", "describe", "outlier_distance", "project", "softmax", "unlike"]
 
 MAXIMUM_FEATURES = 20_000
 _ARRAYS = {
@@ -71,6 +71,9 @@ class LinearSpec:
     outlier_range : tuple of float
         Smallest and largest squared distance D^2 that is assessed. In many dimensions typical cases lie at a distance
         from the mean; what is nearer than any of them, such as noise without structure, is as strange as what is far.
+    gate : str
+        Name of another linear model that judges whether the image is of the right kind, for a model whose own features
+        are too few to tell; "" for none.
     priors : tuple of float
         Shares of the categories in the training data, for :func:`adjust_prior`.
     """
@@ -81,6 +84,7 @@ class LinearSpec:
     set_thresholds: tuple[float, ...]
     outlier_range: tuple[float, float]
     priors: tuple[float, ...]
+    gate: str = ""
 
     @classmethod
     def read(cls, fields: Fields, classes: int) -> LinearSpec:
@@ -92,6 +96,7 @@ class LinearSpec:
             set_thresholds=fields.numbers("set_thresholds", classes, 0.0, 1.0),
             outlier_range=fields.numbers("outlier_range", 2, 0.0),
             priors=fields.numbers("priors", classes, 1e-6, 1.0),
+            gate=fields.text("gate", "", pattern=r"[a-z0-9-]{0,64}"),
         )
         if abs(sum(spec.priors) - 1) > 1e-6:
             raise fields.refusal("priors", "must add up to 1")
@@ -141,14 +146,20 @@ def softmax(scores: np.ndarray) -> np.ndarray:
 def project(arrays: Mapping[str, np.ndarray], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the standardized features z and their coordinates u on the model's axes."""
     z = (x - arrays["mean"].astype(np.float64)) / arrays["scale"]
-    return z, z @ arrays["axes"].astype(np.float64)
+    return z, z @ _axes(arrays)
 
 
 def outlier_distance(arrays: Mapping[str, np.ndarray], z: np.ndarray, u: np.ndarray) -> np.ndarray:
     """Return the squared distance D^2 from the training data; see the module's formula."""
-    residual = z - u @ arrays["axes"].astype(np.float64).T
+    residual = z - u @ _axes(arrays).T
     inside = (u * u / arrays["variances"]).sum(axis=-1)
     return inside + (residual * residual).sum(axis=-1) / float(arrays["residual_variance"])
+
+
+def _axes(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the axes in a precision to compute in; single is ample for axes that are stored in half."""
+    axes = arrays["axes"]
+    return axes.astype(np.float32) if axes.dtype == np.float16 else axes
 
 
 def adjust_prior(probabilities: Sequence[float], training: Sequence[float], local: Sequence[float]) -> np.ndarray:
@@ -181,15 +192,10 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
         )
     arrays = model.weights()
     image = case.image.pixels
-    values = np.array([reading.value for reading in readings])
-    z, u = project(arrays, np.concatenate([values, describe(spec.descriptors, image)]))
-    distance = float(outlier_distance(arrays, z, u))
-    low, high = spec.outlier_range
-    if not low <= distance <= high:
-        return Assessment(
-            reason=f"This image is unlike those the model was trained on ({model.population.description}): its "
-            f"distance from them is {distance:.4g}, where {low:.4g} to {high:.4g} is usual."
-        )
+    z, u = project(arrays, _vector(spec, readings, image))
+    reason = _unlike(model, float(outlier_distance(arrays, z, u)))
+    if reason:
+        return Assessment(reason=reason)
     probabilities = softmax((u @ arrays["weights"] + arrays["intercept"]) / spec.temperature)
     categories = _categories(model, spec, arrays, u, probabilities, prevalence)
     top = int(np.argmax(probabilities))
@@ -201,6 +207,31 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
     )
     drawn = evidence_map(spec.descriptors, shares[len(readings) :], image) if spec.descriptors else None
     return Assessment(categories, evidence, evidence_map=drawn)
+
+
+def unlike(model: Model, case: RecognitionCase) -> str:
+    """Return why the image of `case` is not of the kind that `model` was trained on, or "" if it is."""
+    readings = [source.read(case) for source in model.spec.inputs]
+    arrays = model.weights()
+    return _unlike(
+        model,
+        float(outlier_distance(arrays, *project(arrays, _vector(model.spec, readings, case.image.pixels)))),
+    )
+
+
+def _unlike(model: Model, distance: float) -> str:
+    low, high = model.spec.outlier_range
+    if low <= distance <= high:
+        return ""
+    return (
+        f"This image is unlike those the model was trained on ({model.population.description}): its distance from them "
+        f"is {distance:.4g}, where {low:.4g} to {high:.4g} is usual."
+    )
+
+
+def _vector(spec: LinearSpec, readings: Sequence[Reading], image: sitk.Image) -> np.ndarray:
+    values = np.array([reading.value for reading in readings], dtype=np.float64)
+    return np.concatenate([values, describe(spec.descriptors, image)])
 
 
 def describe(descriptors: Sequence[ImageDescriptor], image: sitk.Image) -> np.ndarray:
@@ -225,7 +256,7 @@ def _direction(arrays: Mapping[str, np.ndarray], top: int) -> np.ndarray:
     What the features and the intercept add up to with it is the log-odds of that category against the geometric mean.
     """
     weights = arrays["weights"].astype(np.float64)
-    return arrays["axes"].astype(np.float64) @ (weights[:, top] - weights.mean(axis=1))
+    return _axes(arrays) @ (weights[:, top] - weights.mean(axis=1))
 
 
 def _categories(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..analysis import CategoryProbability, ImageInfo, Recognition
-from ..errors import InvalidSettingError
+from ..errors import InvalidModelError, InvalidSettingError
 from ..progress import Progress
 from . import criterion, linear
 from .assessment import Assessment
 from .case import RecognitionCase
-from .model import Model, Population
+from .model import Model, Population, load_model
 
 __all__ = ["RESEARCH_NOTICE", "recognize"]
 
@@ -47,7 +47,7 @@ def recognize(
     """
     progress.step(f"Recognize: {model.title}")
     local = _prevalence(model, prevalence)
-    reason = _unsuitable(model, case)
+    reason = _unsuitable(model, case) or _stopped_at_gate(model, case)
     assessment = Assessment(reason=reason) if reason else _assess(model, case, local)
     progress.step(fraction=1.0)
     return Recognition(
@@ -70,6 +70,16 @@ def _assess(model: Model, case: RecognitionCase, local: Sequence[float] | None) 
     if model.kind == "criterion":
         return criterion.assess(model, case)
     return linear.assess(model, case, local)
+
+
+def _stopped_at_gate(model: Model, case: RecognitionCase) -> str:
+    """Return why the model that guards this one refuses the image, or ""."""
+    if model.kind != "linear" or not model.spec.gate:
+        return ""
+    gate = load_model(model.spec.gate)
+    if gate.kind != "linear":
+        raise InvalidModelError(f"{model.name}: the gate '{gate.name}' must be a linear model.")
+    return _unsuitable(gate, case) or linear.unlike(gate, case)
 
 
 def _prevalence(model: Model, prevalence: Mapping[str, float] | None) -> tuple[float, ...] | None:

@@ -1,5 +1,7 @@
 """Linear models: softmax, evidence, prediction sets, intervals, and the refusal of unlike cases."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,10 +9,12 @@ from hypothesis import strategies as st
 from recognition_cases import make_case, make_features, make_measurement
 
 from MedImageAnalysisLib.errors import InvalidSettingError
-from MedImageAnalysisLib.recognition import load_model, recognize
+from MedImageAnalysisLib.image import read_image
+from MedImageAnalysisLib.recognition import RecognitionCase, load_model, recognize
 from MedImageAnalysisLib.recognition.inputs import Input
 from MedImageAnalysisLib.recognition.linear import adjust_prior, softmax
 from MedImageAnalysisLib.recognition.training.fitting import FitSettings, fit_linear, group_folds
+from MedImageAnalysisLib.recognition.training.folder import write_model
 from MedImageAnalysisLib.recognition.training.metrics import (
     balanced_accuracy,
     calibration_error,
@@ -158,3 +162,31 @@ def test_the_bootstrap_draws_groups():
     single = estimate(lambda i: float(values[i].mean()), [str(i) for i in range(1000)], repeats=200)
     assert (whole.lower, whole.value, whole.upper) == (0.0, 0.5, 1.0)
     assert 0.46 < single.lower < single.upper < 0.54
+
+
+def test_a_gate_refuses_what_the_guarding_model_does_not_know(
+    linear_folder, linear_description, cloud_fit, monkeypatch, two_clouds
+):
+    guarded = linear_description | {
+        "name": "guarded",
+        "linear": linear_description["linear"] | {"gate": "clouds", "outlier_range": [0.0, 1e9]},
+    }
+    write_model(linear_folder.parent / "guarded", guarded, "# Guarded", cloud_fit.arrays)
+    monkeypatch.setenv("MEDIMAGE_MODELS", str(linear_folder.parent))
+    model = load_model("guarded")
+    assert recognize(model, case_of(two_clouds[0][0])).assessed
+    assert "unlike" in recognize(model, case_of([60.0, -3.0, 0.0])).reason
+
+
+def test_recognition_stays_within_its_time(real_data):
+    """50 ms after features, for the largest linear model; the bound is generous, as test machines are shared."""
+    image = read_image(sorted((real_data / "chest_xray_kermany" / "normal").glob("*"))[0], color="luminance")
+    model = load_model("chest-xray-pneumonia")
+    case = RecognitionCase(image, image.pixels)
+    assert recognize(model, case).assessed
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        recognize(model, case)
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.15

@@ -82,6 +82,7 @@ def train(data: Path, output: Path, work: Path, progress: Progress, every: int =
             "set_thresholds": list(fit.set_thresholds),
             "outlier_range": list(fit.outlier_range),
             "priors": list(fit.priors),
+            "gate": CHEST.description["name"],
         },
     }
     model = write_model(output, description | {"performance": []}, f"# {description['title']}", fit.arrays)
@@ -97,6 +98,10 @@ def train(data: Path, output: Path, work: Path, progress: Progress, every: int =
         f"{int((~usable).sum())} images without a complete row of features were left out.",
         command=f"python -m MedImageAnalysisLib.recognition.training.textbook DATA --every {every} "
         "--output models/chest-xray-textbook",
+        notes=(
+            "Whether an image is a frontal radiograph of a child at all is judged by "
+            f"`{CHEST.description['name']}`, see its card; the few features of this chain cannot tell.",
+        ),
         known_failures=(
             "Superpixels know nothing of lungs: what is outside the thorax counts as much as what is inside.",
             *CHEST.known_failures[1:],
