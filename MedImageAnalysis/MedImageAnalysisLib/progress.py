@@ -88,10 +88,14 @@ def run_filter(image_filter: sitk.ImageFilter, *images: sitk.Image, progress: Pr
         If the user asked to stop, within one progress event of the filter.
     """
     stopped: list[Cancelled] = []
+    furthest = 0.0
 
     def on_progress() -> None:
+        nonlocal furthest
+        # Filters made of several passes start again from zero: what is shown never goes back.
+        furthest = max(furthest, image_filter.GetProgress())
         try:
-            progress.step(fraction=image_filter.GetProgress())
+            progress.step(fraction=furthest)
         except Cancelled as cancelled:
             # An exception cannot cross ITK's C++ frames: abort the filter, raise after it has returned.
             stopped.append(cancelled)
