@@ -42,7 +42,7 @@ class GeodesicActiveContour(ScalarMethod):
         maximum=100,
     )
     propagation: float = parameter(0.0, "Push outward; negative is inward.", minimum=-10, maximum=10)
-    curvature: float = parameter(1.0, "Smoothness of the outline.", minimum=0, maximum=10)
+    curvature: float = parameter(0.3, "Smoothness of the outline.", minimum=0, maximum=10)
     advection: float = parameter(1.0, "Pull toward edges.", minimum=0, maximum=10)
     iterations: int = parameter(100, "How many steps the outline takes at most.", minimum=1, maximum=2000)
 
