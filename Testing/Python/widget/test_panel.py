@@ -167,14 +167,15 @@ def test_a_defect_frees_the_button_too(ready_panel, hand, monkeypatch, capfd):
 
 
 @pytest.fixture
-def ticks():
-    """When a timer of 10 ms fired: gaps are when the GUI was frozen."""
+def ticks(hand):
+    """When a timer of 10 ms fired, at least once already: gaps are when the GUI was frozen."""
     import qt
 
     fired = []
     timer = qt.QTimer()
     timer.connect("timeout()", lambda: fired.append(time.monotonic()))
     timer.start(10)
+    hand.wait_until(lambda: fired)
     yield fired
     timer.stop()
 
