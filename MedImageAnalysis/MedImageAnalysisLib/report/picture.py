@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from ..analysis import Analysis, Line
+from ..analysis import Analysis
 from ..errors import MissingPackageError
 from ..export.atomic import replacing
 from .words import NOTICE, measurement_words, recognition_words
@@ -23,6 +24,7 @@ __all__ = ["write_picture"]
 _PANEL_PIXELS = 900
 # More segments than this (e.g. superpixels) have no legend.
 _LEGEND_ROWS = 10
+_LINE_COLORS = ("#ffd23f", "#3ddc97", "#5bc0eb", "#ff8fab")
 _ACCENT = "#1b6ca8"
 _FAINT = "#b9cfe0"
 
@@ -61,8 +63,6 @@ def write_picture(analysis: Analysis, path: Path) -> Path:
     _draw_image(axes[1], _view(analysis.processed, _same_place(analysis, index)), "Processed")
     _draw_image(axes[2], background, "Segmentation")
     _draw_segments(axes[2], analysis, index)
-    for measurement in analysis.measurements:
-        _draw_lines(axes[2], measurement.lines)
     _draw_recognitions(axes[3], analysis)
     preset = analysis.provenance.preset
     figure.suptitle(f"{preset.get('title', '')}   ·   {NOTICE}", fontsize=10, color="#555555")
@@ -115,25 +115,35 @@ def _draw_image(axes: Axes, view: _View, title: str) -> None:
 
 
 def _draw_segments(axes: Axes, analysis: Analysis, index: int | None) -> None:
+    """Tint and outline each segment, draw the lines of the measurements, and name both."""
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     segmentation = analysis.segmentation
     views = [_view(layer, index) for layer in segmentation.layers]
     colors = np.zeros((*views[0].pixels.shape, 4))
+    few = len(segmentation.segments) <= _LEGEND_ROWS
     for segment in segmentation.segments:
-        colors[views[segment.layer].pixels == segment.label] = (*segment.color, 0.45)
+        mask = views[segment.layer].pixels == segment.label
+        colors[mask] = (*segment.color, 0.3 if few else 0.5)
+        if few and mask.any() and not mask.all():
+            axes.contour(mask, levels=[0.5], colors=[segment.color], linewidths=1.5, **_contour_place(views[0]))
     axes.imshow(colors, extent=views[0].extent, interpolation="nearest")
-    few = segmentation.segments if len(segmentation.segments) <= _LEGEND_ROWS else ()
-    handles = [Patch(color=segment.color, label=segment.name) for segment in few]
-    if handles:
-        axes.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.7)
-
-
-def _draw_lines(axes: Axes, lines: tuple[Line, ...]) -> None:
-    for line in lines:
+    handles = [Patch(color=segment.color, label=segment.name) for segment in segmentation.segments] if few else []
+    lines = [line for measurement in analysis.measurements for line in measurement.lines]
+    for line, color in zip(lines, itertools.cycle(_LINE_COLORS), strict=False):
         (x0, y0), (x1, y1) = line.start[:2], line.end[:2]
-        axes.plot((x0, x1), (y0, y1), color="#ffd23f", linewidth=1.8)
-        axes.annotate(line.name, ((x0 + x1) / 2, y0), color="#ffd23f", fontsize=7, ha="center", va="bottom")
+        axes.plot((x0, x1), (y0, y1), color=color, linewidth=2.2, solid_capstyle="butt")
+        handles.append(Line2D([], [], color=color, linewidth=2.2, label=line.name))
+    if handles:
+        axes.legend(
+            handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2, fontsize=8, frameon=False
+        )
+
+
+def _contour_place(view: _View) -> dict:
+    left, right, bottom, top = view.extent
+    return {"extent": (left, right, top, bottom), "origin": "lower"}
 
 
 def _draw_recognitions(axes: Axes, analysis: Analysis) -> None:
