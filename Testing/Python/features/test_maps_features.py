@@ -54,13 +54,13 @@ def image_of(array: np.ndarray) -> sitk.Image:
     return image
 
 
-def values_alone(pixels, inside, settings) -> dict[str, float]:
+def values_alone(pixels, inside, settings, flat=False) -> dict[str, float]:
     """All features of the given voxels, by the modules of the families."""
     levels = GrayLevels(pixels[inside].astype(np.uint8), LEVELS)
     region = SimpleNamespace(
         intensities=pixels[inside].astype(np.float64),
         levels=levels,
-        texture=Texture(inside, inside, levels, settings),
+        texture=Texture(inside, inside, levels, settings, flat),
         settings=settings,
     )
     found = {}
@@ -88,6 +88,19 @@ def test_every_map_equals_the_family_on_each_neighborhood(pixels, region, settin
         )
         expected = values_alone(pixels[box], region[box], settings)
         found = {name: float(array[z, y, x]) for name, array in zip(names, arrays, strict=True)}
+        assert found == pytest.approx(expected, rel=1e-5, abs=1e-6, nan_ok=True)
+
+
+def test_every_map_of_a_2d_image_equals_the_family_on_each_neighborhood(pixels, region):
+    names = mappable_features()
+    settings = SETTINGS["3D merged"]
+    maps = feature_maps(
+        image_of(pixels[2]), names, image_of(region[2].astype(np.uint8)), radius_voxels=1, settings=settings
+    )
+    for y, x in np.argwhere(region[2])[::7]:
+        box = (slice(2, 3), slice(max(y - 1, 0), y + 2), slice(max(x - 1, 0), x + 2))
+        expected = values_alone(pixels[box], region[box], settings, flat=True)
+        found = {name: item.GetPixel(int(x), int(y)) for name, item in zip(names, maps, strict=True)}
         assert found == pytest.approx(expected, rel=1e-5, abs=1e-6, nan_ok=True)
 
 

@@ -11,8 +11,9 @@ from ...errors import GeometryError, InvalidSettingError, UnknownNameError, Unsu
 from ...geometry import describe_grid, same_grid
 from ...progress import Progress
 from ..definition import Undefined
-from ..levels import discretized
+from ..levels import GrayLevels, discretized
 from ..settings import FeatureSettings
+from ..texture import bounding_box
 from .families import MAPPABLE, prepare
 from .windows import WindowReader
 
@@ -97,10 +98,11 @@ def feature_maps(
     if unknown:
         raise UnknownNameError(f"There is no map of the feature {unknown[0]!r:.80}. Known: {', '.join(MAPPABLE)}.")
     pixels, region = _arrays(image, mask)
-    radius = _radius(image, radius_voxels, radius_mm, settings)
-    box = _box(region)
+    by_slice = image.GetDimension() == 2 or settings.dimension != "3D"
+    radius = _radius(image, radius_voxels, radius_mm, by_slice)
+    box = bounding_box(region)
     inside = region[box]
-    reader = _reader(pixels[box], inside, radius, settings)
+    reader = WindowReader(pixels[box], inside, _levels(pixels[box][inside], settings), radius, settings, by_slice)
     values = np.full((len(features), np.count_nonzero(inside)), np.nan, np.float32)
     start = 0
     for i, windows in enumerate(reader):
@@ -137,9 +139,7 @@ def _arrays(image: sitk.Image, mask: sitk.Image | None) -> tuple[np.ndarray, np.
     return pixels, region
 
 
-def _radius(
-    image: sitk.Image, voxels: int | None, millimeters: float | None, settings: FeatureSettings
-) -> tuple[int, int, int]:
+def _radius(image: sitk.Image, voxels: int | None, millimeters: float | None, by_slice: bool) -> tuple[int, int, int]:
     """Return the reach of the box along (slice, row, column)."""
     if (voxels is None) == (millimeters is None):
         raise InvalidSettingError("A feature map needs either 'radius_voxels' or 'radius_mm'.")
@@ -150,7 +150,7 @@ def _radius(
     else:
         reach = [int(np.floor(millimeters / spacing + 0.5)) for spacing in reversed(image.GetSpacing())]
     reach = [0] * (3 - len(reach)) + reach
-    if settings.dimension != "3D":
+    if by_slice:
         reach[0] = 0
     size = np.prod([2 * step + 1 for step in reach])
     if size > _LARGEST_BOX:
@@ -160,20 +160,11 @@ def _radius(
     return tuple(reach)
 
 
-def _box(region: np.ndarray) -> tuple[slice, ...]:
-    axes = range(region.ndim)
-    used = [np.flatnonzero(region.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
-    return tuple(slice(int(index[0]), int(index[-1]) + 1) for index in used)
-
-
-def _reader(
-    pixels: np.ndarray, inside: np.ndarray, radius: tuple[int, int, int], settings: FeatureSettings
-) -> WindowReader:
+def _levels(intensities: np.ndarray, settings: FeatureSettings) -> GrayLevels:
     try:
-        levels = discretized(pixels[inside].astype(np.float64), settings)
+        return discretized(intensities.astype(np.float64), settings)
     except Undefined as undefined:
         raise InvalidSettingError(str(undefined)) from undefined
-    return WindowReader(pixels, inside, levels, radius, settings)
 
 
 def _image(

@@ -31,17 +31,15 @@ class Windows:
         Gray levels; 0 outside of the region.
     level_count : int
     settings : FeatureSettings
+    by_slice : bool
+        Whether texture is counted within slices only.
     """
 
     intensities: np.ndarray
     levels: np.ndarray
     level_count: int
     settings: FeatureSettings
-
-    @property
-    def by_slice(self) -> bool:
-        """Whether texture is counted within slices only."""
-        return self.settings.dimension != "3D"
+    by_slice: bool
 
     @property
     def merged(self) -> bool:
@@ -94,6 +92,8 @@ class WindowReader:
     radius : tuple of int
         Reach of the box along (slice, row, column).
     settings : FeatureSettings
+    by_slice : bool
+        Whether texture is counted within slices only; the radius across slices is then 0.
     """
 
     def __init__(
@@ -103,6 +103,7 @@ class WindowReader:
         levels: GrayLevels,
         radius: tuple[int, int, int],
         settings: FeatureSettings,
+        by_slice: bool,
     ) -> None:
         margin = [(reach, reach) for reach in radius]
         inside = np.pad(mask, margin)
@@ -112,6 +113,7 @@ class WindowReader:
         self._levels[inside] = levels.values
         self._level_count = levels.count
         self._settings = settings
+        self._by_slice = by_slice
         self._box = tuple(2 * reach + 1 for reach in radius)
         self._centers = np.flatnonzero(inside)
         grid = np.meshgrid(*(np.arange(-reach, reach + 1) for reach in radius), indexing="ij")
@@ -127,4 +129,5 @@ class WindowReader:
         for start in range(0, self._centers.size, self._chunk):
             places = self._centers[start : start + self._chunk, None] + self._steps
             levels = self._levels.ravel()[places].reshape(-1, *self._box)
-            yield Windows(self._intensities.ravel()[places], levels, self._level_count, self._settings)
+            intensities = self._intensities.ravel()[places]
+            yield Windows(intensities, levels, self._level_count, self._settings, self._by_slice)
