@@ -8,15 +8,16 @@ import SimpleITK as sitk
 from recognition_cases import make_case
 
 from MedImageAnalysisLib.analysis import MedicalImage
-from MedImageAnalysisLib.errors import InvalidSettingError, UnreadableImageError
+from MedImageAnalysisLib.errors import InvalidModelError, InvalidSettingError, UnreadableImageError
 from MedImageAnalysisLib.progress import Progress
-from MedImageAnalysisLib.recognition import RecognitionCase, recognize
+from MedImageAnalysisLib.recognition import RecognitionCase, load_model, recognize
 from MedImageAnalysisLib.recognition.descriptors.scattering import Scattering
 from MedImageAnalysisLib.recognition.training.augmentation import varied
 from MedImageAnalysisLib.recognition.training.data import from_table, near_duplicates, read_pixels
 from MedImageAnalysisLib.recognition.training.fitting import FitSettings
 from MedImageAnalysisLib.recognition.training.images import train
 from MedImageAnalysisLib.recognition.training.recipes import CHEST
+from MedImageAnalysisLib.recognition.training.table import evaluate_on_table, train_from_table
 
 
 def disc(random: np.random.Generator, filled: bool) -> sitk.Image:
@@ -31,13 +32,13 @@ def disc(random: np.random.Generator, filled: bool) -> sitk.Image:
 
 @pytest.fixture(scope="module")
 def discs_and_rings(tmp_path_factory):
-    """A collection of 240 pictures with a table of cases."""
+    """A collection of 120 pictures with a table of cases."""
     root = tmp_path_factory.mktemp("data")
     folder = root / "shapes"
     folder.mkdir()
     random = np.random.default_rng(5)
     lines = ["image,label,group,split"]
-    for i in range(240):
+    for i in range(120):
         sitk.WriteImage(disc(random, i % 2 == 0), str(folder / f"{i}.png"))
         lines.append(f"{i}.png,{'ring' if i % 2 else 'disc'},{i // 2},{'val' if i % 8 < 2 else 'train'}")
     (folder / "labels.csv").write_text("\n".join(lines))
@@ -59,7 +60,7 @@ def shape_model(discs_and_rings, tmp_path_factory):
         descriptors=(Scattering(size=32, grid=4, scales=2, orientations=4),),
         positive=(1,),
         question="ring against disc",
-        settings=FitSettings(maximum_axes=20, folds=3, members=5, penalties=(1e-2, 1.0)),
+        settings=FitSettings(maximum_axes=20, folds=3, members=5, repeats=50, penalties=(1e-2, 1.0)),
     )
     work = tmp_path_factory.mktemp("work")
     return train(recipe, discs_and_rings, work / "models" / "shapes", work, Progress())
@@ -159,3 +160,25 @@ def test_an_unreadable_image_is_named(tmp_path):
 
 def test_an_image_model_refuses_volumes(shape_model):
     assert "3D" in recognize(shape_model, make_case(dimension=3)).reason
+
+
+def test_a_folder_with_a_table_is_all_it_takes(discs_and_rings, tmp_path):
+    model = train_from_table(
+        discs_and_rings / "shapes",
+        tmp_path / "my-shapes",
+        title="Shapes",
+        intended_use="Tests",
+        population="drawn shapes",
+        licence="none",
+        descriptors=(Scattering(size=32, grid=2, scales=2, orientations=4),),
+        settings=FitSettings(maximum_axes=20, folds=3, members=5, repeats=50, penalties=(1e-2, 1.0)),
+    )
+    assert [category.title for category in model.classes] == ["disc", "ring"]
+    judgement = evaluate_on_table(model, discs_and_rings / "shapes", repeats=50)
+    assert judgement.figures["Accuracy, 2 categories"].value > 0.9
+    assert judgement.confusion.sum() == 120
+
+
+def test_a_model_that_needs_segmentations_is_not_judged_on_images(linear_folder, discs_and_rings):
+    with pytest.raises(InvalidModelError, match="segmented"):
+        evaluate_on_table(load_model(linear_folder), discs_and_rings / "shapes")

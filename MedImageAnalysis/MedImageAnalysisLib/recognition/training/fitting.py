@@ -33,6 +33,8 @@ class FitSettings:
         Bootstrap refits behind the interval of each probability.
     coverage : float
         Of the prediction sets.
+    repeats : int
+        Bootstrap samples behind the intervals of the figures.
     flagged : float
         Share of the training images that may be flagged as unlike the training data.
     seed : int
@@ -43,6 +45,7 @@ class FitSettings:
     penalties: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
     folds: int = 5
     members: int = 40
+    repeats: int = 1000
     coverage: float = 0.9
     flagged: float = 0.02
     seed: int = 20240501

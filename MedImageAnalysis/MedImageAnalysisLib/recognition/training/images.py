@@ -53,7 +53,9 @@ def train(recipe: Recipe, data: Path, output: Path, work: Path, progress: Progre
     draft = _described(recipe, fit, int(kept.sum()))
     model = write_model(output, draft | {"performance": []}, f"# {draft['title']}", fit.arrays)
     held = ~kept
-    judgement = judge(model, x[held], y[held], groups[held].tolist(), recipe.positive, recipe.question)
+    judgement = judge(
+        model, x[held], y[held], groups[held].tolist(), recipe.positive, recipe.question, recipe.settings.repeats
+    )
     flagged = _flagged(model, recipe, data, cases)
     final = draft | {"performance": performance_rows(judgement, f"held-out part of {recipe.folder}")}
     return write_model(output, final, _card(recipe, final, judgement, flagged, int(kept.sum())), fit.arrays)

@@ -46,7 +46,13 @@ def unlike(model: Model, distance: np.ndarray) -> np.ndarray:
 
 
 def judge(
-    model: Model, x: np.ndarray, y: np.ndarray, groups: Sequence[str], positive: Sequence[int], question: str
+    model: Model,
+    x: np.ndarray,
+    y: np.ndarray,
+    groups: Sequence[str],
+    positive: Sequence[int],
+    question: str,
+    repeats: int = 1000,
 ) -> Judgement:
     """Return the figures of `model` on features `x` with true categories `y`.
 
@@ -82,7 +88,7 @@ def judge(
         "Mean size of the prediction sets": lambda i: float(sets[i].sum(axis=1).mean()),
         "Share flagged as unlike the training data": lambda i: float(strange[i].mean()),
     }
-    figures = {name: estimate(measure, groups) for name, measure in measures.items()}
+    figures = {name: estimate(measure, groups, repeats=repeats) for name, measure in measures.items()}
     confusion = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(confusion, (y, p.argmax(axis=1)), 1)
     return Judgement(figures, confusion, len(y))

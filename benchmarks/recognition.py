@@ -1,0 +1,122 @@
+"""How good the recognition models are: ``python benchmarks/recognition.py [--data FOLDER]``.
+
+Prints one Markdown table per model on its held-out images, with 95 % bootstrap intervals over groups; the share of
+other images that it flags; the time per image; and, for PneumoniaMNIST and BreastMNIST, the same method trained on
+their train part and judged on their val part. The data folder's README describes them; no test part is touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY / "MedImageAnalysis"))
+
+from MedImageAnalysisLib.analysis import MedicalImage  # noqa: E402
+from MedImageAnalysisLib.recognition import RecognitionCase, available_models, load_model, recognize  # noqa: E402
+from MedImageAnalysisLib.recognition.descriptors.scattering import Scattering  # noqa: E402
+from MedImageAnalysisLib.recognition.linear import describe  # noqa: E402
+from MedImageAnalysisLib.recognition.training.data import LabelledImage, read_pixels  # noqa: E402
+from MedImageAnalysisLib.recognition.training.fitting import FitSettings, LinearFit, fit_linear  # noqa: E402
+from MedImageAnalysisLib.recognition.training.judging import Judgement, judge, predicted, unlike  # noqa: E402
+from MedImageAnalysisLib.recognition.training.metrics import accuracy, calibration_error, estimate, roc_auc  # noqa: E402
+from MedImageAnalysisLib.recognition.training.recipe import Recipe  # noqa: E402
+from MedImageAnalysisLib.recognition.training.recipes import RECIPES  # noqa: E402
+from MedImageAnalysisLib.recognition.training.strangers import strangers  # noqa: E402
+
+MNIST = {"pneumoniamnist": "pneumonia against normal", "breastmnist": "benign or normal against malignant"}
+
+
+def main() -> None:
+    """Judge each model that the data allow, then the two MedMNIST sets."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    default = os.environ.get("MEDIMAGE_DATA", REPOSITORY.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=Path(default), help="folder that holds the collections")
+    chosen = parser.parse_args()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    shipped = {model.name for model in available_models()}
+    for name, recipe in RECIPES.items():
+        if name in shipped and (chosen.data / recipe.folder).is_dir():
+            judge_shipped(name, recipe, chosen.data)
+    for name, question in MNIST.items():
+        judge_mnist(chosen.data / "medmnist" / f"{name}_trainval.npz", name, question)
+
+
+def judge_shipped(name: str, recipe: Recipe, data: Path) -> None:
+    """Print the figures of a shipped model on the held-out part of its collection."""
+    model = load_model(name)
+    held = [case for case in recipe.read(data / recipe.folder) if case.held_out]
+    images = [read_pixels(case.path) for case in held]
+    x = np.array([describe(recipe.descriptors, image) for image in images])
+    y = np.array([case.category for case in held])
+    judgement = judge(model, x, y, groups_of(held), recipe.positive, recipe.question)
+    show(f"{name} {model.version} (linear), {len(held)} held-out images", judgement)
+    print("| images of another kind | flagged |\n|---|---|")
+    for kind, others in strangers(images[:100], data, recipe.folder):
+        distances = predicted(model, np.array([describe(recipe.descriptors, image) for image in others]))[1]
+        print(f"| {kind} | {100 * unlike(model, distances).mean():.0f} % |")
+    print(f"\nTime of recognition, median of 20 images: {1000 * median_time(model, images[:20]):.0f} ms, one thread.\n")
+
+
+def judge_mnist(path: Path, name: str, question: str) -> None:
+    """Train on the train part of a MedMNIST set and print the figures on its val part."""
+    if not path.is_file():
+        return
+    descriptor = Scattering(size=32, grid=4, scales=3, orientations=8)
+    with np.load(path) as found:
+        parts = {
+            part: (
+                np.array([descriptor(sitk.GetImageFromArray(image)) for image in found[f"{part}_images"]]),
+                found[f"{part}_labels"].ravel().astype(int),
+            )
+            for part in ("train", "val")
+        }
+    x, y = parts["train"]
+    fit: LinearFit = fit_linear(x, y, [str(i) for i in range(len(y))], FitSettings(maximum_axes=300, members=5))
+    x, y = parts["val"]
+    p = fit.probabilities(x)
+    each = [str(i) for i in range(len(y))]
+    even = 1.0 / np.bincount(y)[y]
+    figures = {
+        f"AUC, {question}": estimate(lambda i: roc_auc(p[i, 1], y[i] == 1), each),
+        "Accuracy": estimate(lambda i: accuracy(p[i], y[i]), each),
+        "Calibration error": estimate(lambda i: calibration_error(p[i], y[i], case_weights=even[i]), each),
+    }
+    show(
+        f"{name}: trained on train, judged on val ({len(y)} images of 28 x 28)", Judgement(figures, np.zeros((0, 0)), 0)
+    )
+
+
+def groups_of(cases: list[LabelledImage]) -> list[str]:
+    """Return the group of each case."""
+    return [case.group for case in cases]
+
+
+def median_time(model, images: list[sitk.Image]) -> float:
+    """Return the median wall time of `recognize` in seconds."""
+    times = []
+    for image in images:
+        case = RecognitionCase(MedicalImage(image), image)
+        started = time.perf_counter()
+        recognize(model, case)
+        times.append(time.perf_counter() - started)
+    return float(np.median(times))
+
+
+def show(title: str, judgement: Judgement) -> None:
+    """Print figures as a Markdown table."""
+    print(f"## {title}\n\n| figure | value | 95 % interval |\n|---|---|---|")
+    for name, found in judgement.figures.items():
+        print(f"| {name} | {found.value:.3f} | {found.lower:.3f} to {found.upper:.3f} |")
+    print()
+
+
+if __name__ == "__main__":
+    main()
