@@ -7,6 +7,7 @@ which is imported inside functions, so that starting Slicer costs nothing.
 
 import contextlib
 import os
+import subprocess
 from typing import Union
 
 import qt
@@ -144,6 +145,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNodeGuiTag = None
         self._presets = {}
         self._task = None
+        self._analyzedVolume = None
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
 
@@ -206,7 +208,6 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self._parameterNode = parameterNode
         if self._parameterNode:
-            # Widgets are bound by their dynamic property "SlicerParameterName" in the .ui file.
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
             self.onParametersModified()
@@ -238,7 +239,8 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._showStatus("")
         with self._errorsShown():
             ensurePackages(self.resourcePath("requirements.txt"))
-            computation = self.logic.computation(inputs.inputVolume, inputs.preset, inputs.inputSegmentation)
+            self._analyzedVolume = inputs.inputVolume
+            computation = self.logic.computation(self._analyzedVolume, inputs.preset, inputs.inputSegmentation)
             self._task = BackgroundTask(computation)
             qt.QTimer.singleShot(0, self._poll)
 
@@ -264,7 +266,8 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from MedImageAnalysisLib.rich_text import findings_html, summary_html
 
         inputs = self._parameterNode
-        nodes = self.logic.createNodes(analysis, inputs.inputVolume)
+        stillThere = slicer.mrmlScene.IsNodePresent(self._analyzedVolume)
+        nodes = self.logic.createNodes(analysis, self._analyzedVolume if stillThere else None)
         with slicer.util.NodeModify(inputs):
             inputs.summary = summary_html(analysis)
             inputs.findings = findings_html(analysis)
@@ -453,7 +456,7 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
 
 
 def ensurePackages(requirementsPath: str) -> None:
-    """Install, after asking, the Python packages that Slicer does not bundle; MissingPackageError if declined."""
+    """Install, after asking, the Python packages that Slicer does not bundle; MissingPackageError if that fails."""
     from MedImageAnalysisLib.errors import MissingPackageError
     from MedImageAnalysisLib.software import installed_version
 
@@ -466,8 +469,8 @@ def ensurePackages(requirementsPath: str) -> None:
         return
     try:
         pip_ensure(load_requirements(requirementsPath), requester="MedImageAnalysis")
-    except RuntimeError as declined:
-        raise MissingPackageError.of("scikit-image", "all", _("The analysis")) from declined
+    except (RuntimeError, subprocess.CalledProcessError) as failure:  # declined by the user, or pip failed
+        raise MissingPackageError.of("scikit-image", "all", _("The analysis")) from failure
 
 
 #
@@ -489,11 +492,8 @@ class MedImageAnalysisTest(ScriptedLoadableModuleTest):
         volumeNode = nodeFromVolume(chest_radiograph(), "Radiograph")
         nodes = MedImageAnalysisLogic().analyze(volumeNode, preset="chest-xray")
         self.assertIs(nodes.volume, volumeNode)
-        names = [
-            nodes.segmentation.GetSegmentation().GetNthSegment(index).GetName()
-            for index in range(nodes.segmentation.GetSegmentation().GetNumberOfSegments())
-        ]
-        self.assertIn("Left lung", names)
-        self.assertIn("Right lung", names)
-        self.assertEqual(nodes.features.GetNumberOfRows(), len(names))
+        segmentation = nodes.segmentation.GetSegmentation()
+        for name in ("Left lung", "Right lung"):
+            self.assertTrue(segmentation.GetSegmentIdBySegmentName(name), name)
+        self.assertEqual(nodes.features.GetNumberOfRows(), segmentation.GetNumberOfSegments())
         self.assertGreaterEqual(nodes.measurements.GetNumberOfRows(), 1)

@@ -152,15 +152,16 @@ def test_slicer_5_10_without_its_packaging_module_is_served_too(module, module_f
     assert installed == [["-r", "requirements.txt"]]
 
 
-def test_who_declines_the_packages_is_told_what_is_missing(module, module_file, monkeypatch):
+@pytest.mark.parametrize("failure", [RuntimeError("User declined"), subprocess.CalledProcessError(1, "pip")])
+def test_without_the_packages_the_user_is_told_what_is_missing(module, module_file, monkeypatch, failure):
     import slicer.packaging
 
     from MedImageAnalysisLib.errors import MissingPackageError
 
-    def declined(requirements, requester):
-        raise RuntimeError("User declined package installation")
+    def fail(requirements, requester):
+        raise failure
 
-    monkeypatch.setattr(slicer.packaging, "pip_ensure", declined)
+    monkeypatch.setattr(slicer.packaging, "pip_ensure", fail)
     with pytest.raises(MissingPackageError, match="scikit-image"):
         module.ensurePackages(str(module_file.parent / "Resources" / "requirements.txt"))
 

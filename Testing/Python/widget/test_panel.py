@@ -268,6 +268,26 @@ def test_packages_are_asked_for_on_analyze_and_never_before(ready_panel, hand):
     assert any(requirement.startswith("scikit-image>=") for requirement in requirements)
 
 
+def test_results_belong_to_the_image_that_was_analyzed(ready_panel, a_radiograph, hand, scene):
+    import numpy as np
+    import slicer
+
+    another = slicer.util.addVolumeFromArray(np.zeros((1, 20, 20), np.int16), name="Another")
+    hand.click(ready_panel.ui.analyzeButton)
+    ready_panel.logic.getParameterNode().inputVolume = another
+    hand.wait_until(lambda: is_idle(ready_panel))
+    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+    assert scene.GetFirstNodeByClass("vtkMRMLSegmentationNode").GetNodeReference(role) is a_radiograph
+
+
+def test_an_image_that_vanished_meanwhile_comes_back_with_its_results(ready_panel, a_radiograph, hand, scene):
+    hand.click(ready_panel.ui.analyzeButton)
+    scene.RemoveNode(a_radiograph)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    assert ready_panel.ui.summaryLabel.text
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") >= 1
+
+
 def test_an_existing_segmentation_replaces_the_automatic_one(ready_panel, hand, scene):
     hand.click(ready_panel.ui.analyzeButton)
     hand.wait_until(lambda: is_idle(ready_panel))
