@@ -76,7 +76,12 @@ def read_image(
         raise UnreadableImageError(f"'{path.name}' is neither a file nor a folder. Choose an image file or folder.")
     if path.is_file() and path.stat().st_size == 0:
         raise UnreadableImageError(f"'{path.name}' is empty (0 bytes). Export or copy it again.")
-    pixels, info = _read(path, color, progress)
+    try:
+        pixels, info = _read(path, color, progress)
+    except OSError as error:
+        raise UnreadableImageError(
+            f"'{path.name}' cannot be opened: {error.strerror}. Check its permissions."
+        ) from error
     image = from_pixels(pixels, info)
     progress.step(f"Read {path.name}", 1.0)
     return image

@@ -87,7 +87,7 @@ def checked_nifti(path: Path) -> Iterator[tuple[Path, NiftiHeader]]:
         _check_finite(path, header, path.name)
         yield path, header
         return
-    with tempfile.TemporaryDirectory(prefix="medimage-") as folder:
+    with tempfile.TemporaryDirectory(prefix="medimage-", ignore_cleanup_errors=True) as folder:
         copy = Path(folder, "image.nii")
         header = _unpack(path, copy)
         _check_finite(copy, header, path.name)

@@ -16,6 +16,7 @@ from .color import LUMINANCE_CORRECTION, luminance
 from .errors import UnreadableImageError, UnsupportedImageError
 from .limits import check_dimension, check_size
 from .nifti import checked_nifti
+from .tiff import is_white_zero
 
 __all__ = ["plain_format", "read_components", "read_plain"]
 
@@ -45,6 +46,7 @@ _SPACING_KEYS = {
     "MetaImageIO": re.compile(rb"^\s*(ElementSpacing|ElementSize)\s*[=:]", re.MULTILINE),
 }
 _UNKNOWN_SPACING = "The file does not tell the pixel spacing: lengths are in pixels."
+_WHITE_IS_ZERO = "inverted white-is-zero to black-is-zero (highest storable value - value)"
 _DETACHED = re.compile(rb"^\s*(?:ElementDataFile\s*[=:]|data ?file:)\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _HEADER_BYTES = 65536
 
@@ -67,6 +69,9 @@ def read_plain(path: Path, color: str) -> tuple[sitk.Image, ImageInfo]:
     if pixels.GetNumberOfComponentsPerPixel() > 1:
         pixels = _gray(pixels, path.name, color)
         corrections = (LUMINANCE_CORRECTION,)
+    elif plain_format(path) == "TIFFImageIO" and is_white_zero(path):
+        pixels = sitk.InvertIntensity(pixels, 255 if pixels.GetPixelID() == sitk.sitkUInt8 else 65535)
+        corrections = (_WHITE_IS_ZERO,)
     if knows_spacing:
         return pixels, ImageInfo(spacing_source="file header", corrections=corrections)
     return pixels, ImageInfo(corrections=corrections, warnings=(_UNKNOWN_SPACING,))

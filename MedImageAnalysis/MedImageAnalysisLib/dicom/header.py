@@ -129,11 +129,11 @@ class Plane:
 
 
 def require_pydicom() -> None:
-    """Raise a MissingPackageError if pydicom cannot be imported."""
+    """Raise a MissingPackageError if pydicom, with the decoders that came with version 3, cannot be imported."""
     try:
-        import pydicom  # noqa: F401
+        import pydicom.pixels  # noqa: F401
     except ImportError as error:
-        raise MissingPackageError.of("pydicom", "dicom", "Reading DICOM") from error
+        raise MissingPackageError.of("pydicom>=3", "dicom", "Reading DICOM") from error
 
 
 def is_dicom(path: Path) -> bool:
@@ -238,6 +238,9 @@ def _plane(header: Dataset, path: Path, frame: int, sources: list[Dataset]) -> P
         return None
 
     spacing = find("PixelMeasuresSequence", "PixelSpacing", 2)
+    slope = (find("PixelValueTransformationSequence", "RescaleSlope", 1) or (1.0,))[0]
+    if slope == 0:
+        raise ValueError("a rescale slope of 0 leaves nothing of the image")
     return Plane(
         path=path,
         frame=frame,
@@ -250,7 +253,7 @@ def _plane(header: Dataset, path: Path, frame: int, sources: list[Dataset]) -> P
         orientation=find("PlaneOrientationSequence", "ImageOrientationPatient", 6),
         spacing=spacing[::-1] if spacing and min(spacing) > 0 else None,
         thickness=(find("PixelMeasuresSequence", "SliceThickness", 1) or (None,))[0],
-        slope=(find("PixelValueTransformationSequence", "RescaleSlope", 1) or (1.0,))[0],
+        slope=slope,
         intercept=(find("PixelValueTransformationSequence", "RescaleIntercept", 1) or (0.0,))[0],
         rescale_type=_rescale_type(sources, header),
         localizer="LOCALIZER" in (header.get("ImageType") or ()),
@@ -276,10 +279,13 @@ def _format(header: Dataset) -> PixelFormat:
     palette = header.get("RedPaletteColorLookupTableDescriptor")
     photometric = str(header.get("PhotometricInterpretation") or "MONOCHROME2")
     stored = palette[2] if photometric == "PALETTE COLOR" and palette else header.get("BitsStored")
+    bits_stored = int(stored or header.BitsAllocated)
+    if not 1 <= bits_stored <= 64:
+        raise ValueError("the number of stored bits is impossible")
     return PixelFormat(
         photometric=photometric,
         samples=int(header.get("SamplesPerPixel") or 1),
-        bits_stored=int(stored or header.BitsAllocated),
+        bits_stored=bits_stored,
         signed=bool(header.get("PixelRepresentation")),
         padding=padding,
         lut_bits=int(lut.LUTDescriptor[2]) if lut is not None else 0,
@@ -294,6 +300,10 @@ def _check_is_image(header: Dataset, path: Path) -> None:
                 f"'{path.name}' is a DICOM {name}, not an image. Choose the image it belongs to; "
                 "a segmentation is given as the segmentation instead."
             )
+    if "MOSAIC" in (header.get("ImageType") or ()):
+        raise UnsupportedImageError(
+            f"'{path.name}' is a mosaic: all slices of a volume side by side in one image. Export it as single slices."
+        )
     if not header.get("Rows") or not header.get("Columns"):
         raise UnreadableImageError(
             f"'{path.name}' is DICOM but holds no image, or is truncated before it. Choose a file with an image."

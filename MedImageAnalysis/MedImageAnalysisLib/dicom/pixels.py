@@ -23,6 +23,9 @@ __all__ = ["AIR", "fitting_type", "is_exact", "padding_mask", "real_range", "rea
 
 AIR = -1000  # HU, by definition of the Hounsfield scale
 _WHOLE_TYPES = (np.uint8, np.uint16, np.int16, np.int32, np.uint32, np.int64)
+# Below these, values and the sum of two values fit into int32 and int64.
+_INT32_LIMIT = 1 << 30
+_EXACT_LIMIT = 1 << 62
 _PIXEL_MODULE = (
     "SamplesPerPixel",
     "PlanarConfiguration",
@@ -54,8 +57,9 @@ def stored_values(planes: Sequence[Plane]) -> Iterator[np.ndarray]:
 
 
 def is_exact(plane: Plane) -> bool:
-    """Tell whether the rescale of a plane keeps whole numbers whole."""
-    return plane.slope.is_integer() and plane.intercept.is_integer()
+    """Tell whether the rescale of a plane keeps whole numbers whole, and small enough to compute with."""
+    whole = plane.slope.is_integer() and plane.intercept.is_integer()
+    return whole and max(map(abs, real_range(plane))) < _EXACT_LIMIT
 
 
 def real_range(plane: Plane) -> tuple[float, float]:
@@ -82,7 +86,8 @@ def real_values(stored: np.ndarray, plane: Plane, whole: bool, inverted: bool, f
     if plane.format.lut_bits:
         values = _looked_up(stored, plane)
     elif whole:
-        values = stored.astype(np.int64 if stored.dtype.itemsize > 2 else np.int32)
+        small = max(map(abs, real_range(plane))) < _INT32_LIMIT and stored.dtype.itemsize <= 2
+        values = stored.astype(np.int32 if small else np.int64)
         values *= int(plane.slope)
         values += int(plane.intercept)
     else:

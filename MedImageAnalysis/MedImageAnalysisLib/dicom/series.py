@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from ..analysis import ImageInfo, SlicePlacement
 from ..color import LUMINANCE_CORRECTION
 from ..errors import GeometryError, UnsupportedImageError
+from ..limits import check_size
 from ..progress import Progress
 from .checks import Stack, arrange, without_copies, without_localizers
 from .description import PROJECTIONS, describe
@@ -57,6 +58,7 @@ def read_series(series: Series, color: str, progress: Progress) -> tuple[sitk.Im
         pixels, info = _pixels(found, info, progress)
         return _single(pixels, first, spacing, info)
     stack = arrange(found)
+    check_size(first.path, first.rows * first.columns * len(found) * ((first.format.bits_stored + 7) // 8))
     if not info.spacing_source:
         raise GeometryError(f"The {len(found)} slices beside '{first.path.name}' have no pixel spacing. Export again.")
     pixels, info = _pixels(stack.planes, info, progress.part(0.0, 0.9))

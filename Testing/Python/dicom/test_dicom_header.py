@@ -135,6 +135,16 @@ def test_dicom_that_is_no_image_is_refused_by_name(file, kind, name):
         read_image(write(file, object_without_image(UID(kind))))
 
 
+def test_a_mosaic_is_refused_by_name(file):
+    with pytest.raises(UnsupportedImageError, match="mosaic"):
+        read_image(write(file, radiograph(Modality="MR", ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"])))
+
+
+def test_an_impossible_number_of_bits_is_damage(file):
+    with pytest.raises(UnreadableImageError, match="damaged"):
+        read_image(write(file, radiograph(BitsStored=6000)))
+
+
 def test_an_image_object_without_pixels_is_refused(file):
     with pytest.raises(UnreadableImageError, match="holds no image"):
         read_image(write(file, object_without_image(UID("1.2.840.10008.5.1.4.1.1.2"))))

@@ -7,6 +7,7 @@ from dicom_phantom import enhanced_ct, image_dataset, write, write_series
 from pydicom.data import get_testdata_file
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
+from MedImageAnalysisLib import limits
 from MedImageAnalysisLib.dicom import pixels as dicom_pixels
 from MedImageAnalysisLib.errors import MissingPackageError, UnreadableImageError, UnsupportedImageError
 from MedImageAnalysisLib.image import read_image
@@ -67,6 +68,19 @@ def test_a_fractional_slope_gives_float32(file, ramp):
     image = read_image(write(file, dataset))
     assert image.pixels.GetPixelID() == sitk.sitkFloat32
     assert values(image) == pytest.approx(ramp * 3.774114 + 0.000061, rel=1e-6)
+
+
+def test_whole_numbers_beyond_32_bits_are_kept(file):
+    dataset = image_dataset(np.array([[0, 65535], [1, 2]], np.uint16), Modality="MR")
+    dataset.RescaleSlope, dataset.RescaleIntercept = 100000, -7
+    assert values(read_image(write(file, dataset))).tolist() == [[-7, 6553499993], [99993, 199993]]
+
+
+def test_a_slope_of_zero_is_damage(file, ramp):
+    dataset = image_dataset(ramp, Modality="MR")
+    dataset.RescaleSlope = 0
+    with pytest.raises(UnreadableImageError, match="damaged"):
+        read_image(write(file, dataset))
 
 
 @pytest.mark.parametrize(("bits", "highest"), [(12, 4095), (16, 65535)])
@@ -210,6 +224,13 @@ def test_an_absurd_size_is_refused_before_memory_is_taken(file, ramp):
     dataset.NumberOfFrames = 999999
     with pytest.raises(UnsupportedImageError, match="GB of memory"):
         read_image(write(file, dataset))
+
+
+def test_a_series_that_would_fill_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    write_series(tmp_path / "series", size=(64, 64), count=20)
+    monkeypatch.setattr(limits, "_memory_limit", lambda: 100_000)
+    with pytest.raises(UnsupportedImageError, match="GB of memory"):
+        read_image(tmp_path / "series")
 
 
 def test_volumes_are_filled_without_a_second_copy(tmp_path):

@@ -158,6 +158,15 @@ def test_uneven_slices_that_touch_are_interpolated_and_recorded(folder):
     assert deviation_from_scene(image.pixels) <= 1.0
 
 
+def test_a_hole_among_slices_of_varying_thickness_is_refused(folder):
+    def change(index, dataset):
+        dataset.SliceThickness = 2.0 if index < 3 else 5.0
+
+    write_series(folder, distance=1.0, steps=[0, 2, 4, 12, 17, 22], change=change)
+    with pytest.raises(GeometryError, match="Slices are missing"):
+        read_image(folder)
+
+
 def test_uneven_slices_with_holes_are_refused(folder):
     write_series(folder, steps=[0, 1, 2, 3.3, 4.3, 5.3])
     with pytest.raises(GeometryError, match="unevenly spaced"):

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from MedImageAnalysisLib import limits
+from MedImageAnalysisLib import limits, plain_files
 from MedImageAnalysisLib.errors import (
     Cancelled,
     GeometryError,
@@ -114,6 +114,29 @@ def test_16_bit_png_keeps_its_depth(tmp_path):
     image = read_image(save(deep, tmp_path / "deep.png"))
     assert image.pixels.GetPixelID() == sitk.sitkUInt16
     assert np.array_equal(pixels(image), sitk.GetArrayViewFromImage(deep))
+
+
+def tiff_of(values: np.ndarray, photometric: int, order: str) -> bytes:
+    """A TIFF of one strip, written by hand: SimpleITK cannot write white-is-zero."""
+    bits = 8 * values.dtype.itemsize
+    tags = [(256, values.shape[1]), (257, values.shape[0]), (258, bits), (259, 1), (262, photometric), (273, 8),
+            (277, 1), (278, values.shape[0]), (279, values.nbytes)]  # fmt: skip
+    entries = b"".join(struct.pack(order + "HHIHH", tag, 3, 1, value, 0) for tag, value in tags)
+    mark = b"II" if order == "<" else b"MM"
+    directory = struct.pack(order + "H", len(tags)) + entries + bytes(4)
+    strip = values.astype(values.dtype.newbyteorder(order)).tobytes()
+    return mark + struct.pack(order + "HI", 42, 8 + len(strip)) + strip + directory
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("white_is_zero", [True, False])
+def test_a_tiff_in_which_zero_is_white_is_inverted_once(tmp_path, order, kind, white_is_zero):
+    values = np.arange(60, dtype=kind).reshape(6, 10) * 4
+    (tmp_path / "film.tif").write_bytes(tiff_of(values, 0 if white_is_zero else 1, order))
+    image = read_image(tmp_path / "film.tif")
+    assert np.array_equal(pixels(image), np.iinfo(kind).max - values if white_is_zero else values)
+    assert any("white-is-zero" in correction for correction in image.info.corrections) == white_is_zero
 
 
 def test_a_file_is_known_by_its_content_where_its_name_lies(tmp_path, picture):
@@ -291,6 +314,17 @@ def test_a_pipe_or_device_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(UnreadableImageError, match="neither a file nor a folder"):
         read_image(tmp_path / "pipe.png")
+
+
+def test_a_file_that_may_not_be_read_is_refused(tmp_path, picture, monkeypatch):
+    save(picture, tmp_path / "locked.png")
+
+    def locked(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(plain_files, "plain_format", locked)
+    with pytest.raises(UnreadableImageError, match="Permission denied"):
+        read_image(tmp_path / "locked.png")
 
 
 def test_names_with_blanks_and_letters_of_all_scripts_and_links_are_read(tmp_path, volume):
