@@ -1,6 +1,15 @@
 """Convolutional filters of IBSI-2 (arXiv:2006.05470) whose response maps are images to extract features from."""
 
 from .bank import FilterResponse, filter_bank_responses
+from .extraction import extract_filtered
 from .filter import BOUNDARIES, FILTERS, POOLINGS, ImageFilter
 
-__all__ = ["BOUNDARIES", "FILTERS", "POOLINGS", "FilterResponse", "ImageFilter", "filter_bank_responses"]
+__all__ = [
+    "BOUNDARIES",
+    "FILTERS",
+    "POOLINGS",
+    "FilterResponse",
+    "ImageFilter",
+    "extract_filtered",
+    "filter_bank_responses",
+]
