@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..analysis import Analysis
 from ..export.record import analysis_to_json
-from ..export.tables import evidence_table, feature_table, measurement_table, probability_table
+from ..export.tables import evidence_table, feature_table, measurement_table, probability_table, quality_table
 from .image_info import write_info
 from .markups import nodeFromLine
 from .overlays import addEvidenceColors, updateOverlayNode
-from .plots import ProbabilityPlot, updateProbabilityPlot
-from .runtime import active_scene, import_slicer
+from .plots import updateProbabilityPlot
+from .runtime import active_scene, import_slicer, remove_node
 from .segmentations import updateSegmentationNode
 from .tables import updateTableNode
 from .volumes import updateVolumeNode
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import slicer
 
 __all__ = ["AnalysisNodes", "nodesFromAnalysis"]
+
+# Tables that are there even if they have no rows, so that whoever shows them need not ask.
+_ALWAYS = ("features", "measurements", "probabilities")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +42,8 @@ class AnalysisNodes:
     features, measurements, probabilities : vtkMRMLTableNode
     record : vtkMRMLTextNode
         The whole analysis as JSON, all numbers exact: how it was made and what was found.
-    evidence : vtkMRMLTableNode or None
+    evidence, quality : vtkMRMLTableNode or None
+        None if they have no rows.
     plotSeries, plot : vtkMRMLPlotSeriesNode and vtkMRMLPlotChartNode, or None
         None if no model assessed the image.
     lines : tuple of vtkMRMLMarkupsLineNode
@@ -58,6 +63,7 @@ class AnalysisNodes:
     probabilities: slicer.vtkMRMLTableNode
     record: slicer.vtkMRMLTextNode
     evidence: slicer.vtkMRMLTableNode | None = None
+    quality: slicer.vtkMRMLTableNode | None = None
     plotSeries: slicer.vtkMRMLPlotSeriesNode | None = None
     plot: slicer.vtkMRMLPlotChartNode | None = None
     lines: tuple[slicer.vtkMRMLMarkupsLineNode, ...] = ()
@@ -79,8 +85,7 @@ class AnalysisNodes:
     def remove(self) -> None:
         """Remove the nodes that were made for the analysis from their scene; the caller's volume stays."""
         for node in list(self):
-            if node.GetScene():
-                _remove(node)
+            remove_node(node)
 
 
 def nodesFromAnalysis(
@@ -101,22 +106,23 @@ def nodesFromAnalysis(
     name : str
         What the names of the nodes begin with; by default the name of the volume.
     update : AnalysisNodes, optional
-        The nodes of an earlier analysis of the same volume: they are filled anew instead of adding others.
+        The nodes of an earlier analysis of the same volume: they are filled anew instead of adding others, and what
+        is no longer found is removed.
 
     Raises
     ------
     MedImageError
         If something cannot be put into nodes; the nodes added so far are removed.
     """
+    if volumeNode is None and update and not update.ownsVolume:
+        volumeNode = update.volume
     scene = scene or (volumeNode.GetScene() if volumeNode else active_scene())
     workshop = _Workshop(scene, update)
-    try:
+    with ExitStack() as undo:
+        undo.callback(workshop.undo)
         nodes = _fill(workshop, analysis, volumeNode, name)
         _arrange(nodes, scene)
-    except BaseException:
-        # Also when interrupted: nobody wants half of an analysis in the scene.
-        workshop.undo()
-        raise
+        undo.pop_all()
     workshop.clear_rest(nodes)
     return nodes
 
@@ -151,15 +157,15 @@ class _Workshop:
     def undo(self) -> None:
         """Remove what was made."""
         for node in reversed(self._made):
-            _remove(node)
+            remove_node(node)
 
     def clear_rest(self, nodes: AnalysisNodes) -> None:
         """Remove what an earlier analysis had and this one has not."""
         if self._earlier:
             kept = {node.GetID() for node in nodes} | {nodes.volume.GetID()}
             for node in self._earlier:
-                if node.GetScene() and node.GetID() not in kept:
-                    _remove(node)
+                if node.GetID() not in kept:
+                    remove_node(node)
 
 
 def _fill(workshop: _Workshop, analysis: Analysis, volume: Any, name: str) -> AnalysisNodes:
@@ -174,27 +180,17 @@ def _fill(workshop: _Workshop, analysis: Analysis, volume: Any, name: str) -> An
     updateVolumeNode(processed, analysis.processed, image)
     segmentation = workshop.node("segmentation", "vtkMRMLSegmentationNode", f"{name} segmentation")
     updateSegmentationNode(segmentation, analysis.segmentation, image, volume)
-    tables = {
-        "features": feature_table(analysis.features),
-        "measurements": measurement_table(analysis.measurements),
-        "probabilities": probability_table(analysis.recognitions),
-        "evidence": evidence_table(analysis.recognitions),
-    }
-    table_nodes = {}
-    for role, table in tables.items():
-        if len(table) or role != "evidence":
-            table_nodes[role] = workshop.node(role, "vtkMRMLTableNode", f"{name} {table.title.lower()}")
-            updateTableNode(table_nodes[role], table)
+    tables = _tables(workshop, analysis, name)
     record = workshop.node("record", "vtkMRMLTextNode", f"{name} analysis")
     _write_record(record, analysis)
-    series, chart = _plot(workshop, analysis, table_nodes["probabilities"], name)
+    series, chart = _plot(workshop, analysis, tables["probabilities"], name)
     overlays, colors = _overlays(workshop, analysis, name)
     lines = [line for measurement in analysis.measurements for line in measurement.lines]
     return AnalysisNodes(
         volume=volume,
         processed=processed,
         segmentation=segmentation,
-        **table_nodes,
+        **tables,
         record=record,
         plotSeries=series,
         plot=chart,
@@ -203,6 +199,23 @@ def _fill(workshop: _Workshop, analysis: Analysis, volume: Any, name: str) -> An
         overlayColors=colors,
         ownsVolume=made_volume,
     )
+
+
+def _tables(workshop: _Workshop, analysis: Analysis, name: str) -> dict[str, Any]:
+    """Return the table nodes by their role."""
+    tables = {
+        "features": feature_table(analysis.features),
+        "measurements": measurement_table(analysis.measurements),
+        "probabilities": probability_table(analysis.recognitions),
+        "evidence": evidence_table(analysis.recognitions),
+        "quality": quality_table(analysis.quality),
+    }
+    nodes = {}
+    for role, table in tables.items():
+        if len(table) or role in _ALWAYS:
+            nodes[role] = workshop.node(role, "vtkMRMLTableNode", f"{name} {table.title.lower()}")
+            updateTableNode(nodes[role], table)
+    return nodes
 
 
 def _write_record(node: Any, analysis: Analysis) -> None:
@@ -215,12 +228,10 @@ def _write_record(node: Any, analysis: Analysis) -> None:
 def _plot(workshop: _Workshop, analysis: Analysis, probabilities: Any, name: str) -> tuple[Any, Any]:
     if not any(recognition.assessed for recognition in analysis.recognitions):
         return None, None
-    plot = ProbabilityPlot(
-        workshop.node("plotSeries", "vtkMRMLPlotSeriesNode", "Probability"),
-        workshop.node("plot", "vtkMRMLPlotChartNode", f"{name} plot"),
-    )
-    updateProbabilityPlot(plot, probabilities)
-    return plot.series, plot.chart
+    series = workshop.node("plotSeries", "vtkMRMLPlotSeriesNode", "Probability")
+    chart = workshop.node("plot", "vtkMRMLPlotChartNode", f"{name} plot")
+    updateProbabilityPlot(series, chart, probabilities)
+    return series, chart
 
 
 def _overlays(workshop: _Workshop, analysis: Analysis, name: str) -> tuple[tuple[Any, ...], Any]:
@@ -247,15 +258,3 @@ def _arrange(nodes: AnalysisNodes, scene: Any) -> None:
             hierarchy.SetItemParent(item, parent)
         elif not node.GetHideFromEditors():
             hierarchy.CreateItem(parent, node)
-
-
-def _remove(node: Any) -> None:
-    """Remove a node with the display and storage nodes that serve it alone."""
-    scene = node.GetScene()
-    helpers = [node.GetStorageNode()] if hasattr(node, "GetStorageNode") else []
-    if hasattr(node, "GetNumberOfDisplayNodes"):
-        helpers += [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
-    scene.RemoveNode(node)
-    for helper in helpers:
-        if helper is not None and helper.GetScene():
-            scene.RemoveNode(helper)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,37 +11,41 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import ImageInfo, MedicalImage, SlicePlacement
+from ..errors import MissingPackageError
 from .runtime import import_slicer
 
 if TYPE_CHECKING:
     import slicer
 
-__all__ = ["Inversion", "read_info", "unplaced", "write_info"]
+    from ..dicom.header import Plane
+
+__all__ = ["read_info", "unplaced", "write_info"]
 
 # JSON; travels with the node through copies and scene files. Holds no patient identity.
 _ATTRIBUTE = "MedImageAnalysis.ImageInfo"
 _TEXTS = ("modality", "body_part", "view", "spacing_source", "intensity_unit", "patient_sex")
 _UNKNOWN_SPACING = "The volume does not tell its pixel spacing: lengths are in pixels."
 _OTHER_SPACING = "The spacing of the volume in the scene is not that of its DICOM header ({source}): check lengths."
-_INVERTED_GRAY = "vtkMRMLColorTableNodeInvertedGrey"
+_UNCHECKED_INVERSION = "The file is MONOCHROME1; whether Slicer inverted it on loading was not checked: {reason}"
+_INVERTED = "inverted MONOCHROME1 to MONOCHROME2 (lowest + highest storable value - value)"
+_INVERTED_ON_LOADING = f"{_INVERTED}, by Slicer on loading"
 
 
-@dataclass(frozen=True)
-class Inversion:
-    """How MONOCHROME1 becomes MONOCHROME2: each value is taken from `sum_of_range`."""
-
-    sum_of_range: float
-    correction: str
-
-
-def read_info(node: slicer.vtkMRMLVolumeNode, pixels: sitk.Image) -> tuple[ImageInfo, Inversion | None]:
-    """Return what is known of the node's image, and how to invert it if high values mean dark.
+def read_info(node: slicer.vtkMRMLVolumeNode, pixels: sitk.Image) -> tuple[ImageInfo, float | None]:
+    """Return what is known of the node's image, and how to make dense structures bright.
 
     Parameters
     ----------
     node : vtkMRMLVolumeNode
     pixels : sitk.Image
-        Its voxels as a 3D image, whose spacing is judged.
+        Its voxels as a 3D image.
+
+    Returns
+    -------
+    ImageInfo
+        Tells among the corrections that the image is, or is to be, inverted.
+    float or None
+        Each value is to be taken from this one; None if the image is as it should be.
     """
     stored = _stored(node)
     if stored is not None:
@@ -49,7 +53,7 @@ def read_info(node: slicer.vtkMRMLVolumeNode, pixels: sitk.Image) -> tuple[Image
     file = _dicom_file(node)
     if file is not None:
         return _from_dicom(file, pixels)
-    return _from_scene(node, pixels)
+    return _from_scene(node, pixels), None
 
 
 def write_info(node: slicer.vtkMRMLVolumeNode, image: MedicalImage) -> None:
@@ -121,10 +125,9 @@ def _dicom_file(node: slicer.vtkMRMLVolumeNode) -> Path | None:
     return Path(file) if file and Path(file).is_file() else None
 
 
-def _from_dicom(file: Path, pixels: sitk.Image) -> tuple[ImageInfo, Inversion | None]:
+def _from_dicom(file: Path, pixels: sitk.Image) -> tuple[ImageInfo, float | None]:
     from ..dicom.description import describe
     from ..dicom.header import planes, read_header
-    from ..dicom.pixels import real_range
 
     header = read_header(file)
     plane = planes(header, file)[0]
@@ -132,29 +135,42 @@ def _from_dicom(file: Path, pixels: sitk.Image) -> tuple[ImageInfo, Inversion | 
     if info.spacing_source and not np.allclose(pixels.GetSpacing()[:2], spacing, rtol=1e-4):
         warning = _OTHER_SPACING.format(source=info.spacing_source)
         info = replace(info, spacing_source="volume node", warnings=(*info.warnings, warning))
-    inverted = plane.format.photometric == "MONOCHROME1" and info.intensity_unit != "HU"
-    return info, _inversion(sum(real_range(plane))) if inverted else None
+    if plane.format.photometric != "MONOCHROME1" or info.intensity_unit == "HU":
+        return info, None
+    try:
+        sum_of_range = _inversion(plane, pixels)
+    except MissingPackageError as missing:
+        warning = _UNCHECKED_INVERSION.format(reason=missing)
+        return replace(info, warnings=(*info.warnings, warning)), None
+    correction = _INVERTED if sum_of_range is not None else _INVERTED_ON_LOADING
+    return replace(info, corrections=(*info.corrections, correction)), sum_of_range
 
 
-def _from_scene(node: slicer.vtkMRMLVolumeNode, pixels: sitk.Image) -> tuple[ImageInfo, Inversion | None]:
+def _inversion(plane: Plane, pixels: sitk.Image) -> float | None:
+    """Return lowest + highest storable value, unless the reader that Slicer used has inverted the image already.
+
+    ITK's GDCM reader does so and its DCMTK reader does not, and the scene does not tell which one it was: the mean of
+    the volume is compared with that of the stored values.
+    """
+    from ..dicom.pixels import is_exact, real_range, real_values, stored_values
+
+    values = real_values(next(stored_values([plane])), plane, is_exact(plane), False, None)
+    sum_of_range = sum(real_range(plane))
+    stored_mean, loaded_mean = float(values.mean()), float(sitk.GetArrayViewFromImage(pixels).mean())
+    is_stored = abs(loaded_mean - stored_mean) < abs(loaded_mean - (sum_of_range - stored_mean))
+    return sum_of_range if is_stored else None
+
+
+def _from_scene(node: slicer.vtkMRMLVolumeNode, pixels: sitk.Image) -> ImageInfo:
     modality = _hierarchy_modality(node)
     # A one-slice volume with spacing 1 comes from a picture file, which knows no lengths.
     unknown = 1 in pixels.GetSize() and set(pixels.GetSpacing()) == {1.0}
-    info = ImageInfo(
+    return ImageInfo(
         modality=modality,
         spacing_source="" if unknown else "volume node",
         intensity_unit="HU" if modality == "CT" else "",
         warnings=(_UNKNOWN_SPACING,) if unknown else (),
     )
-    display = node.GetDisplayNode()
-    if display is None or display.GetColorNodeID() != _INVERTED_GRAY:
-        return info, None
-    values = sitk.GetArrayViewFromImage(pixels)
-    return info, _inversion(float(values.min()) + float(values.max()))
-
-
-def _inversion(sum_of_range: float) -> Inversion:
-    return Inversion(sum_of_range, "inverted MONOCHROME1 to MONOCHROME2 (lowest + highest value - value)")
 
 
 def _hierarchy_modality(node: slicer.vtkMRMLVolumeNode) -> str:

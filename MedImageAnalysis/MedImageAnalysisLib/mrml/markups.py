@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..analysis import Line, MedicalImage
 from ..placement import patient_point
-from .runtime import active_scene
+from .runtime import added_node
 from .volumes import to_ras
 
 if TYPE_CHECKING:
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["nodeFromLine"]
 
-# Yellow and orange stand out on gray images for all common kinds of color vision.
+# Yellow stands out on gray images for all common kinds of color vision.
 _COLOR = (1.0, 0.85, 0.2)
-_TEXT_SCALE = 3.0
+_GLYPH_SCALE = 1.2  # percent of the view
 
 
 def nodeFromLine(
@@ -24,20 +24,18 @@ def nodeFromLine(
 ) -> slicer.vtkMRMLMarkupsLineNode:
     """Add a line node, locked, whose end points are those of `line` in the physical space of `reference`.
 
-    The length that Slicer shows beside it is in scene units: where the pixel spacing is unknown it counts pixels,
-    and is therefore not shown.
+    Its length is not shown beside it: measurements stand in their table, in units that the scene does not know.
     """
-    scene = scene or active_scene()
-    node = scene.AddNewNodeByClass("vtkMRMLMarkupsLineNode", line.name)
-    for point in (line.start, line.end):
-        node.AddControlPoint(*to_ras(patient_point(point, reference)))
-    node.SetLocked(True)
-    if not node.GetDisplayNode():
-        node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    display.SetColor(_COLOR)
-    display.SetSelectedColor(_COLOR)
-    display.SetTextScale(_TEXT_SCALE)
-    display.SetPropertiesLabelVisibility(reference.info.length_unit == "mm")
-    display.SetPointLabelsVisibility(False)
+    with added_node("vtkMRMLMarkupsLineNode", line.name, scene) as node:
+        for point in (line.start, line.end):
+            node.AddControlPoint(*to_ras(patient_point(point, reference)))
+        node.SetLocked(True)
+        if not node.GetDisplayNode():
+            node.CreateDefaultDisplayNodes()
+        display = node.GetDisplayNode()
+        display.SetColor(_COLOR)
+        display.SetSelectedColor(_COLOR)
+        display.SetGlyphScale(_GLYPH_SCALE)
+        display.SetPropertiesLabelVisibility(False)
+        display.SetPointLabelsVisibility(False)
     return node

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import MedicalImage
-from .runtime import active_scene
+from .runtime import added_node
 from .volumes import updateVolumeNode
 
 if TYPE_CHECKING:
@@ -23,14 +23,13 @@ _AGAINST, _FOR = (0.13, 0.40, 0.67), (0.70, 0.09, 0.17)
 
 def addEvidenceColors(scene: slicer.vtkMRMLScene | None = None) -> slicer.vtkMRMLColorTableNode:
     """Add a color table from blue over clear to red; its middle entry stands for no evidence."""
-    scene = scene or active_scene()
-    colors = scene.AddNewNodeByClass("vtkMRMLColorTableNode", "Evidence")
-    colors.SetTypeToUser()
-    colors.SetNumberOfColors(EVIDENCE_COLORS)
-    for index, share in enumerate(np.linspace(-1, 1, EVIDENCE_COLORS)):
-        red, green, blue = _FOR if share > 0 else _AGAINST
-        colors.SetColor(index, f"{share:+.3f}", red, green, blue, abs(float(share)))
-    colors.SetHideFromEditors(True)
+    with added_node("vtkMRMLColorTableNode", "Evidence", scene) as colors:
+        colors.SetTypeToUser()
+        colors.SetNumberOfColors(EVIDENCE_COLORS)
+        for index, share in enumerate(np.linspace(-1, 1, EVIDENCE_COLORS)):
+            red, green, blue = _FOR if share > 0 else _AGAINST
+            colors.SetColor(index, f"{share:+.3f}", red, green, blue, abs(float(share)))
+        colors.SetHideFromEditors(True)
     return colors
 
 

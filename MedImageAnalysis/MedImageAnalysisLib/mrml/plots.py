@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from .runtime import active_scene
 
 if TYPE_CHECKING:
     import slicer
 
-__all__ = ["ProbabilityPlot", "addProbabilityPlot", "updateProbabilityPlot"]
+__all__ = ["updateProbabilityPlot"]
 
 _COLOR = (0.20, 0.45, 0.70)
 
 
-@dataclass(frozen=True)
-class ProbabilityPlot:
-    """The two nodes of a plot."""
-
-    series: slicer.vtkMRMLPlotSeriesNode
-    chart: slicer.vtkMRMLPlotChartNode
-
-
-def addProbabilityPlot(
-    table: slicer.vtkMRMLTableNode, name: str, *, scene: slicer.vtkMRMLScene | None = None
-) -> ProbabilityPlot:
-    """Add a bar plot of the column "probability" of `table` over its column "category"."""
-    scene = scene or active_scene()
-    plot = ProbabilityPlot(
-        scene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", "Probability"),
-        scene.AddNewNodeByClass("vtkMRMLPlotChartNode", name),
-    )
-    updateProbabilityPlot(plot, table)
-    return plot
-
-
-def updateProbabilityPlot(plot: ProbabilityPlot, table: slicer.vtkMRMLTableNode) -> None:
-    """Point the nodes of a plot to `table`."""
-    series, chart = plot.series, plot.chart
+def updateProbabilityPlot(
+    series: slicer.vtkMRMLPlotSeriesNode, chart: slicer.vtkMRMLPlotChartNode, table: slicer.vtkMRMLTableNode
+) -> None:
+    """Make a bar plot of the column "probability" of `table` over its column "category"."""
     series.SetAndObserveTableNodeID(table.GetID())
     series.SetPlotType(series.PlotTypeBar)
     # Slicer takes the ticks of the axis from the x column if it holds text, and tooltips from the label column.

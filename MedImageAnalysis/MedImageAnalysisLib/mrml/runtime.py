@@ -7,6 +7,8 @@ a subject hierarchy that follows the nodes.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from ..errors import MissingPackageError
 if TYPE_CHECKING:
     import slicer
 
-__all__ = ["EmbeddedSlicer", "active_scene", "import_slicer", "in_application"]
+__all__ = ["EmbeddedSlicer", "active_scene", "added_node", "import_slicer", "in_application", "remove_node"]
 
 # Modules whose logics register the node classes that scenes hold; the terminology and remote data modules are left
 # out: they look for files that the wheel does not bring, or for the network.
@@ -59,6 +61,32 @@ def active_scene() -> slicer.vtkMRMLScene:
     if scene is None:
         raise RuntimeError("There is no scene yet: outside Slicer, start EmbeddedSlicer() first")
     return scene
+
+
+@contextmanager
+def added_node(kind: str, name: str, scene: slicer.vtkMRMLScene | None = None) -> Iterator[Any]:
+    """Add a node for a block that fills it; remove it again if the block fails."""
+    node = (scene or active_scene()).AddNewNodeByClass(kind, name)
+    with ExitStack() as undo:
+        undo.callback(remove_node, node)
+        yield node
+        undo.pop_all()
+
+
+def remove_node(node: slicer.vtkMRMLNode) -> None:
+    """Remove a node from its scene, with the display and storage nodes that serve it; nothing if it is in none."""
+    scene = node.GetScene()
+    if scene is None:
+        return
+    helpers = []
+    if hasattr(node, "GetNumberOfDisplayNodes"):
+        helpers += [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
+    if hasattr(node, "GetNumberOfStorageNodes"):
+        helpers += [node.GetNthStorageNode(index) for index in range(node.GetNumberOfStorageNodes())]
+    scene.RemoveNode(node)
+    for helper in filter(None, helpers):
+        if helper.GetScene():
+            scene.RemoveNode(helper)
 
 
 class EmbeddedSlicer:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -48,19 +50,27 @@ def write_scene(
     """
     from .analysis_nodes import nodesFromAnalysis
 
-    if in_application():
-        nodes = nodesFromAnalysis(analysis, name=name)
-        try:
-            return save_scene(path, active_scene())
-        finally:
-            nodes.remove()
-    with EmbeddedSlicer() as embedded:
-        progress.step("Make the scene")
-        nodesFromAnalysis(analysis, name=name)
+    progress.step("Make the scene")
+    with _scene_for_writing() as scene:
+        nodesFromAnalysis(analysis, name=name, scene=scene)
         progress.step("Save the scene", 0.4)
-        written = embedded.save_scene(path)
-        progress.step("Save the scene", 1.0)
+        written = save_scene(path, scene)
+    progress.step("Save the scene", 1.0)
     return written
+
+
+@contextmanager
+def _scene_for_writing() -> Iterator[slicer.vtkMRMLScene]:
+    """Give an empty scene, apart from the one that the user of Slicer works in."""
+    if not in_application():
+        with EmbeddedSlicer() as embedded:
+            yield embedded.scene
+        return
+    scene = _scratch_scene(active_scene())
+    try:
+        yield scene
+    finally:
+        scene.Clear(True)
 
 
 def save_scene(path: str | Path, scene: slicer.vtkMRMLScene | None = None) -> Path:
@@ -159,6 +169,8 @@ def _scratch_scene(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScene:
     for kind in _registered(scene):
         if kind.GetClassName() not in known:
             scratch.RegisterNodeClass(kind.CreateNodeInstance())
+    # Lines look here for the unit of their length.
+    scratch.AddNode(import_slicer().vtkMRMLSelectionNode())
     return scratch
 
 

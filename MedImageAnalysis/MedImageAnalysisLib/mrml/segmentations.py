@@ -14,7 +14,7 @@ from ..export.segmentation import KEY_TAG, segment_ids
 from ..export.terminology import parse_terminology_entry, terminology_entry
 from ..placement import as_volume
 from ..terminology import structures
-from .runtime import active_scene, import_slicer
+from .runtime import added_node, import_slicer
 from .volumes import image_data, pixels_of_image_data, to_ras
 
 if TYPE_CHECKING:
@@ -46,9 +46,8 @@ def nodeFromSegmentation(
     volumeNode : vtkMRMLScalarVolumeNode, optional
         The node of the image: becomes the segmentation's reference geometry.
     """
-    scene = scene or active_scene()
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name or "Segmentation")
-    updateSegmentationNode(node, segmentation, reference, volumeNode)
+    with added_node("vtkMRMLSegmentationNode", name or "Segmentation", scene) as node:
+        updateSegmentationNode(node, segmentation, reference, volumeNode)
     return node
 
 

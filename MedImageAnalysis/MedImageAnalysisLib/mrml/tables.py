@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import UnsupportedImageError
 from ..export.tables import Column, Table
-from .runtime import active_scene
+from .runtime import added_node
 
 if TYPE_CHECKING:
     import slicer
@@ -28,9 +28,8 @@ _NUMERIC = {"double": np.float64, "integer": np.int64}
 
 def nodeFromTable(table: Table, name: str = "", *, scene: slicer.vtkMRMLScene | None = None) -> slicer.vtkMRMLTableNode:
     """Add a table node that holds `table`."""
-    scene = scene or active_scene()
-    node = scene.AddNewNodeByClass("vtkMRMLTableNode", name or table.title)
-    updateTableNode(node, table)
+    with added_node("vtkMRMLTableNode", name or table.title, scene) as node:
+        updateTableNode(node, table)
     return node
 
 

@@ -19,7 +19,7 @@ from ..errors import GeometryError, UnsupportedImageError
 from ..image import from_pixels
 from ..placement import as_volume
 from .image_info import read_info, unplaced, write_info
-from .runtime import active_scene
+from .runtime import added_node
 
 if TYPE_CHECKING:
     import slicer
@@ -72,10 +72,9 @@ def volumeFromNode(node: slicer.vtkMRMLScalarVolumeNode, *, color: str = "refuse
         values, corrections = luminance(values), (LUMINANCE_CORRECTION,)
     pixels = sitk.GetImageFromArray(values)
     _set_geometry(pixels, node)
-    info, invert = read_info(node, pixels)
-    if invert:
-        pixels = sitk.InvertIntensity(pixels, invert.sum_of_range)
-        corrections += (invert.correction,)
+    info, sum_of_range = read_info(node, pixels)
+    if sum_of_range is not None:
+        pixels = sitk.InvertIntensity(pixels, sum_of_range)
     image = from_pixels(pixels, replace(info, corrections=info.corrections + corrections))
     return unplaced(node, image)
 
@@ -84,10 +83,9 @@ def nodeFromVolume(
     image: MedicalImage, name: str = "", *, scene: slicer.vtkMRMLScene | None = None
 ) -> slicer.vtkMRMLScalarVolumeNode:
     """Add a volume node that shows `image`, a 2D image as the one-slice volume at its place."""
-    scene = scene or active_scene()
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name or "Image")
-    updateVolumeNode(node, image.pixels, image)
-    write_info(node, image)
+    with added_node("vtkMRMLScalarVolumeNode", name or "Image", scene) as node:
+        updateVolumeNode(node, image.pixels, image)
+        write_info(node, image)
     return node
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from MedImageAnalysisLib.analysis import QualityFinding
 from MedImageAnalysisLib.errors import UnsupportedImageError
 from MedImageAnalysisLib.mrml import nodeFromVolume, nodesFromAnalysis, tableFromNode, volumeFromNode
 
@@ -104,6 +105,13 @@ def test_without_a_model_there_is_no_plot_and_the_table_says_why(scene, an_analy
     assert tableFromNode(nodes.probabilities)["notes"].values == ("Not a child",)
 
 
+def test_findings_on_quality_have_a_table_if_there_are_any(scene, an_analysis):
+    assert nodesFromAnalysis(an_analysis).quality is None
+    blurred = replace(an_analysis, quality=(QualityFinding("amber", "noise", "too noisy"),))
+    table = tableFromNode(nodesFromAnalysis(blurred).quality)
+    assert [column.values for column in table.columns] == [("amber",), ("noise",), ("too noisy",)]
+
+
 def test_lines_of_a_measurement_join_the_measured_points(scene, a_volume_analysis):
     nodes = nodesFromAnalysis(a_volume_analysis)
     expected = a_volume_analysis.measurements[0].lines
@@ -162,6 +170,13 @@ def test_a_second_run_can_update_the_nodes_of_the_first(scene, studied_volume, a
     np.testing.assert_array_equal(
         sitk.GetArrayFromImage(volumeFromNode(second.processed).pixels), sitk.GetArrayFromImage(doubled.processed)
     )
+
+
+def test_an_update_without_a_volume_keeps_the_callers(scene, studied_volume, an_analysis):
+    first = nodesFromAnalysis(an_analysis, studied_volume)
+    second = nodesFromAnalysis(an_analysis, update=first)
+    assert second.volume is studied_volume
+    assert not second.ownsVolume
 
 
 def test_an_update_removes_what_is_no_longer_found(scene, studied_volume, an_analysis):

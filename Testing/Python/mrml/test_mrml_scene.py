@@ -160,6 +160,20 @@ def test_a_scene_is_written_in_one_call(embedded, an_analysis, tmp_path):
     assert zipfile.is_zipfile(written)
 
 
+def test_inside_the_application_the_users_scene_is_left_alone(scene, an_analysis, tmp_path, monkeypatch):
+    import slicer
+
+    monkeypatch.setattr(slicer, "app", object(), raising=False)
+    scene.AddNewNodeByClass("vtkMRMLTextNode", "The user's own")
+    before = scene.GetNumberOfNodes()
+    written = write_scene(an_analysis, tmp_path / "scene.mrb")
+    assert scene.GetNumberOfNodes() == before
+    with zipfile.ZipFile(written) as archive:
+        description = archive.read("scene/scene.mrml").decode()
+    assert 'name="Image segmentation"' in description
+    assert "The user" not in description
+
+
 def test_another_suffix_and_a_missing_folder_are_refused(embedded, scene, tmp_path):
     with pytest.raises(ExportError, match=r"\.mrb"):
         embedded.save_scene(tmp_path / "scene.zip")
@@ -202,3 +216,8 @@ def test_a_table_without_rows_survives(embedded, scene, tmp_path):
     identifier = nodeFromTable(measurement_table(())).GetID()
     embedded.open_scene(embedded.save_scene(tmp_path / "t.mrb"))
     assert len(tableFromNode(embedded.scene.GetNodeByID(identifier))) == 0
+
+
+def test_writing_a_scene_is_silent(embedded, an_analysis, tmp_path, capfd):
+    write_scene(an_analysis, tmp_path / "scene.mrb")
+    assert capfd.readouterr() == ("", "")

@@ -1,5 +1,7 @@
 """Images become volume nodes and come back as they were."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, SlicePlacement
 from MedImageAnalysisLib.errors import GeometryError, UnsupportedImageError
-from MedImageAnalysisLib.image import content_hash
+from MedImageAnalysisLib.image import content_hash, read_image
 from MedImageAnalysisLib.mrml import nodeFromVolume, volumeFromNode
 
 # MRML takes coordinates and entries of a direction below 1e-15 for zero.
@@ -76,6 +78,8 @@ def test_whole_numbers_too_large_for_slicer_are_refused(scene):
     image = MedicalImage(sitk.GetImageFromArray(np.array([[[2**40, 0]]])))
     with pytest.raises(UnsupportedImageError, match="floating point"):
         nodeFromVolume(image, scene=scene)
+    for kind in ("vtkMRMLVolumeNode", "vtkMRMLDisplayNode", "vtkMRMLStorageNode"):
+        assert [node for node in slicer_nodes(scene) if node.IsA(kind)] == []
 
 
 def test_a_radiograph_stays_two_dimensional_without_a_place(scene, radiograph):
@@ -192,19 +196,47 @@ def test_modality_comes_from_the_subject_hierarchy(scene, oblique_volume):
     assert (info.modality, info.intensity_unit, info.length_unit) == ("CT", "HU", "mm")
 
 
-def test_a_volume_shown_with_inverted_gray_is_inverted_once(scene, oblique_volume):
+@pytest.fixture
+def radiograph_file():
+    """A radiograph whose high values are dark (MONOCHROME1)."""
+    pytest.importorskip("pydicom", reason="pydicom is not installed")
+    pytest.importorskip("data_store", reason="pydicom-data is not installed")
+    from pydicom.data import get_testdata_file
+
+    return get_testdata_file("RG1_UNCR.dcm", download=False)
+
+
+@pytest.fixture
+def dicom_database(scene, radiograph_file, monkeypatch):
+    """Slicer's DICOM database with that file in it."""
     import slicer
 
+    database = SimpleNamespace(isOpen=True, fileForInstance={"1.2.3": radiograph_file}.get)
+    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+
+
+@pytest.mark.parametrize("reader_inverts", [True, False])
+def test_a_monochrome1_volume_is_inverted_once_whatever_reader_slicer_used(
+    scene, dicom_database, radiograph_file, reader_inverts
+):
+    expected = read_image(radiograph_file)
+    loaded = expected.pixels if reader_inverts else 32767 - expected.pixels
+    node = nodeFromVolume(MedicalImage(loaded), scene=scene)
+    node.SetAttribute("MedImageAnalysis.ImageInfo", None)
+    node.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
+    found = volumeFromNode(node)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found.pixels), sitk.GetArrayFromImage(expected.pixels))
+    assert found.info.modality == expected.info.modality == "CR"
+    assert found.info.length_unit == expected.info.length_unit
+    assert [text.startswith("inverted MONOCHROME1") for text in found.info.corrections] == [True]
+
+
+def test_inverted_display_does_not_change_the_data(scene, oblique_volume):
+    """PET is shown so, and people like to."""
     node = nodeFromVolume(oblique_volume, scene=scene)
     node.SetAttribute("MedImageAnalysis.ImageInfo", None)
-    inverted = slicer.vtkMRMLColorTableNode()
-    inverted.SetTypeToInvertedGrey() if hasattr(inverted, "SetTypeToInvertedGrey") else inverted.SetTypeToInvGrey()
-    inverted.SetSingletonTag(inverted.GetTypeAsString())
-    node.GetDisplayNode().SetAndObserveColorNodeID(scene.AddNode(inverted).GetID())
-    image = volumeFromNode(node)
-    before = sitk.GetArrayFromImage(oblique_volume.pixels)
-    np.testing.assert_array_equal(sitk.GetArrayFromImage(image.pixels), before.min() + before.max() - before)
-    assert "MONOCHROME1" in image.info.corrections[0]
+    node.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
+    assert content_hash(volumeFromNode(node).pixels) == content_hash(oblique_volume.pixels)
 
 
 def test_a_damaged_description_is_said_and_not_trusted(scene, oblique_volume):
@@ -244,3 +276,8 @@ def _set_voxels(node, values):
     data.SetDimensions(values.shape[2::-1])
     data.GetPointData().SetScalars(numpy_to_vtk(values.reshape(-1, *values.shape[3:]), deep=True))
     node.SetAndObserveImageData(data)
+
+
+def slicer_nodes(scene):
+    """Return all nodes of a scene."""
+    return [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
