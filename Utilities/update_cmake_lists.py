@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Rewrite the lists of files in MedImageAnalysis/CMakeLists.txt from the files that git tracks.
+"""Rewrite the lists of files in MedImageAnalysis/CMakeLists.txt from the files in the tree.
 
 Slicer installs only what these lists name, so a forgotten file is silently missing from the package. Run this after
 adding, renaming or removing a file of the module::
@@ -21,20 +21,27 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 MODULE = "MedImageAnalysis"
 SCRIPTS = "MODULE_PYTHON_SCRIPTS"
 RESOURCES = "MODULE_PYTHON_RESOURCES"
+LEFT_BEHIND = re.compile(r"/__pycache__/|\.egg-info/")
 
 
 def module_files(repository: Path) -> tuple[list[str], list[str]]:
-    """Return the scripts and the resources of the module: the files git tracks or would add, relative to its folder."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", MODULE]
-    listing = subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True).stdout
-    folder = repository / MODULE
-    present = (repository / name for name in listing.split("\0") if name)
-    names = sorted(path.relative_to(folder).as_posix() for path in present if path.is_file())
+    """Return the scripts and the resources of the module, relative to its folder."""
+    names = sorted(path.relative_to(repository / MODULE).as_posix() for path in _files(repository))
     names.remove("CMakeLists.txt")
     scripts = [name for name in names if name.endswith(".py")]
     resources = [name for name in names if not name.endswith(".py")]
     # The module file comes first, as in every Slicer module; the rest follows by name.
     return sorted(scripts, key=lambda name: ("/" in name, name)), resources
+
+
+def _files(repository: Path) -> list[Path]:
+    """Return the files that git tracks or would add; outside a checkout, all but what Python and pip leave behind."""
+    if not (repository / ".git").exists():
+        paths = (repository / MODULE).rglob("*")
+        return [path for path in paths if path.is_file() and not LEFT_BEHIND.search(path.as_posix())]
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", MODULE]
+    listing = subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True).stdout
+    return [path for name in listing.split("\0") if name and (path := repository / name).is_file()]
 
 
 def read_list(text: str, variable: str) -> list[str]:

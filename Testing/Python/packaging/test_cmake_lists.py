@@ -2,8 +2,6 @@
 
 import importlib.util
 import re
-import shutil
-import subprocess
 
 import pytest
 
@@ -33,15 +31,13 @@ def module_cmake(repository):
 
 @pytest.fixture(scope="module")
 def tree(repository, lists):
-    """Scripts and resources that git tracks; without git or its records, those that lie there."""
-    if not shutil.which("git") or not (repository / ".git").exists():
-        pytest.skip("needs a git checkout: only git knows which files belong to the module")
+    """Scripts and resources of the module."""
     return lists.module_files(repository)
 
 
 @pytest.fixture
 def a_small_repository(tmp_path):
-    """A repository with one script, one resource and lists that lack both."""
+    """A folder with one script, one resource and lists that lack both."""
     folder = tmp_path / "MedImageAnalysis"
     folder.mkdir()
     (folder / "MedImageAnalysis.py").touch()
@@ -49,7 +45,6 @@ def a_small_repository(tmp_path):
     (folder / "CMakeLists.txt").write_text(
         "set(MODULE_PYTHON_SCRIPTS\n  )\nset(MODULE_PYTHON_RESOURCES\n  gone.txt\n  )\n"
     )
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     return tmp_path
 
 
