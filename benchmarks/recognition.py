@@ -25,7 +25,7 @@ from MedImageAnalysisLib.recognition.descriptors.scattering import Scattering  #
 from MedImageAnalysisLib.recognition.linear import describe  # noqa: E402
 from MedImageAnalysisLib.recognition.training.data import LabelledImage, read_pixels  # noqa: E402
 from MedImageAnalysisLib.recognition.training.fitting import FitSettings, LinearFit, fit_linear  # noqa: E402
-from MedImageAnalysisLib.recognition.training.judging import Judgement, judge, predicted, unlike  # noqa: E402
+from MedImageAnalysisLib.recognition.training.judging import Judgement, judge, predicted  # noqa: E402
 from MedImageAnalysisLib.recognition.training.metrics import accuracy, calibration_error, estimate, roc_auc  # noqa: E402
 from MedImageAnalysisLib.recognition.training.recipe import Recipe  # noqa: E402
 from MedImageAnalysisLib.recognition.training.recipes import RECIPES  # noqa: E402
@@ -60,8 +60,8 @@ def judge_shipped(name: str, recipe: Recipe, data: Path) -> None:
     show(f"{name} {model.version} (linear), {len(held)} held-out images", judgement)
     print("| images of another kind | flagged |\n|---|---|")
     for kind, others in strangers(images[:100], data, recipe.folder):
-        distances = predicted(model, np.array([describe(recipe.descriptors, image) for image in others]))[1]
-        print(f"| {kind} | {100 * unlike(model, distances).mean():.0f} % |")
+        strange = predicted(model, np.array([describe(recipe.descriptors, image) for image in others]))[1]
+        print(f"| {kind} | {100 * strange.mean():.0f} % |")
     print(f"\nTime of recognition, median of 20 images: {1000 * median_time(model, images[:20]):.0f} ms, one thread.\n")
 
 

@@ -36,9 +36,21 @@ if TYPE_CHECKING:
     from .case import RecognitionCase
     from .model import Model
 
-__all__ = ["LinearSpec", "adjust_prior", "assess", "describe", "outlier_distance", "project", "softmax", "unlike"]
+__all__ = [
+    "LinearSpec",
+    "adjust_prior",
+    "assess",
+    "describe",
+    "outlier_distance",
+    "project",
+    "softmax",
+    "stranger_score",
+    "unlike",
+]
 
 MAXIMUM_FEATURES = 20_000
+# Coordinates beyond this many standard deviations say no more: a classifier must not extrapolate.
+WHITENED_LIMIT = 5.0
 _ARRAYS = {
     "mean",
     "scale",
@@ -50,6 +62,9 @@ _ARRAYS = {
     "ensemble_weights",
     "ensemble_intercept",
 }
+
+
+_STRANGER_ARRAYS = {"stranger_weights", "stranger_intercept"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,10 @@ class LinearSpec:
     outlier_range : tuple of float
         Smallest and largest squared distance D^2 that is assessed. In many dimensions typical cases lie at a distance
         from the mean; what is nearer than any of them, such as noise without structure, is as strange as what is far.
+    stranger_limit : float or None
+        Largest score of the classifier that was trained to tell the training images from spoiled ones and from noise
+        (outlier exposure, Hendrycks et al. 2019, arXiv:1812.04606); None if there is none. It sees what the distance
+        misses where the training images differ much among themselves.
     gate : str
         Name of another linear model that judges whether the image is of the right kind, for a model whose own features
         are too few to tell; "" for none.
@@ -84,6 +103,7 @@ class LinearSpec:
     set_thresholds: tuple[float, ...]
     outlier_range: tuple[float, float]
     priors: tuple[float, ...]
+    stranger_limit: float | None = None
     gate: str = ""
 
     @classmethod
@@ -96,6 +116,7 @@ class LinearSpec:
             set_thresholds=fields.numbers("set_thresholds", classes, 0.0, 1.0),
             outlier_range=fields.numbers("outlier_range", 2, 0.0),
             priors=fields.numbers("priors", classes, 1e-6, 1.0),
+            stranger_limit=fields.number("stranger_limit", default=None),
             gate=fields.text("gate", "", pattern=r"[a-z0-9-]{0,64}"),
         )
         if abs(sum(spec.priors) - 1) > 1e-6:
@@ -114,8 +135,9 @@ class LinearSpec:
 
     def check_weights(self, arrays: Mapping[str, np.ndarray], classes: int, where: str) -> None:
         """Raise InvalidModelError unless all arrays are there and their shapes fit one another."""
-        if set(arrays) != _ARRAYS:
-            raise InvalidModelError(f"{where}: the weights must be exactly {', '.join(sorted(_ARRAYS))}.")
+        names = _ARRAYS if self.stranger_limit is None else _ARRAYS | _STRANGER_ARRAYS
+        if set(arrays) != names:
+            raise InvalidModelError(f"{where}: the weights must be exactly {', '.join(sorted(names))}.")
         axes = arrays["axes"].shape[-1] if arrays["axes"].ndim else 0
         members = arrays["ensemble_intercept"].shape[0] if arrays["ensemble_intercept"].ndim else 0
         expected = {
@@ -128,13 +150,21 @@ class LinearSpec:
             "intercept": (classes,),
             "ensemble_weights": (members, axes, classes),
             "ensemble_intercept": (members, classes),
+            "stranger_weights": (axes,),
+            "stranger_intercept": (),
         }
         for name, shape in expected.items():
-            if arrays[name].shape != shape or 0 in shape:
+            if name in names and (arrays[name].shape != shape or 0 in shape):
                 raise InvalidModelError(f"{where}: '{name}' has the shape {arrays[name].shape}, expected {shape}.")
         for name in ("scale", "variances", "residual_variance"):
             if not (arrays[name] > 0).all():
                 raise InvalidModelError(f"{where}: '{name}' must be positive.")
+
+
+def stranger_score(arrays: Mapping[str, np.ndarray], u: np.ndarray) -> np.ndarray:
+    """Return the log-odds that rows of coordinates belong to a spoiled or unrelated image."""
+    whitened = np.clip(u / np.sqrt(arrays["variances"]), -WHITENED_LIMIT, WHITENED_LIMIT)
+    return whitened @ arrays["stranger_weights"] + float(arrays["stranger_intercept"])
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -193,7 +223,7 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
     arrays = model.weights()
     image = case.image.pixels
     z, u = project(arrays, _vector(spec, readings, image))
-    reason = _unlike(model, float(outlier_distance(arrays, z, u)))
+    reason = _unlike(model, arrays, z, u)
     if reason:
         return Assessment(reason=reason)
     probabilities = softmax((u @ arrays["weights"] + arrays["intercept"]) / spec.temperature)
@@ -213,20 +243,23 @@ def unlike(model: Model, case: RecognitionCase) -> str:
     """Return why the image of `case` is not of the kind that `model` was trained on, or "" if it is."""
     readings = [source.read(case) for source in model.spec.inputs]
     arrays = model.weights()
-    return _unlike(
-        model,
-        float(outlier_distance(arrays, *project(arrays, _vector(model.spec, readings, case.image.pixels)))),
-    )
+    return _unlike(model, arrays, *project(arrays, _vector(model.spec, readings, case.image.pixels)))
 
 
-def _unlike(model: Model, distance: float) -> str:
+def _unlike(model: Model, arrays: Mapping[str, np.ndarray], z: np.ndarray, u: np.ndarray) -> str:
     low, high = model.spec.outlier_range
-    if low <= distance <= high:
-        return ""
-    return (
-        f"This image is unlike those the model was trained on ({model.population.description}): its distance from them "
-        f"is {distance:.4g}, where {low:.4g} to {high:.4g} is usual."
-    )
+    distance = float(outlier_distance(arrays, z, u))
+    start = f"This image is unlike those the model was trained on ({model.population.description}): "
+    if not low <= distance <= high:
+        return start + f"its distance from them is {distance:.4g}, where {low:.4g} to {high:.4g} is usual."
+    if model.spec.stranger_limit is not None:
+        score = float(stranger_score(arrays, u))
+        if score > model.spec.stranger_limit:
+            return start + (
+                f"its score of being inverted, turned or unrelated is {score:.3g}, where up to "
+                f"{model.spec.stranger_limit:.3g} is usual."
+            )
+    return ""
 
 
 def _vector(spec: LinearSpec, readings: Sequence[Reading], image: sitk.Image) -> np.ndarray:

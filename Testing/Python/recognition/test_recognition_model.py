@@ -209,7 +209,7 @@ def test_mutated_models_give_a_clear_error_or_load(linear_folder):
     text = (linear_folder / "model.json").read_bytes()
     weights = (linear_folder / "weights.npz").read_bytes()
     messages = []
-    started = time.perf_counter()
+    started = time.process_time()
     for trial in range(2000):
         content, body = weights, text
         if trial % 4 == 0:  # flip bytes of the weights, checksum corrected
@@ -233,4 +233,4 @@ def test_mutated_models_give_a_clear_error_or_load(linear_folder):
             messages.append(str(error))
     assert len(messages) > 1200
     assert max(map(len, messages)) < 1000
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...progress import Progress
-from ..linear import outlier_distance, project, softmax
+from ..linear import WHITENED_LIMIT, outlier_distance, project, softmax
 
 __all__ = ["FitSettings", "LinearFit", "compact", "fit_linear", "group_folds"]
+
+STRANGER_PENALTY = 1e-3
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class LinearFit:
     outlier_range: tuple[float, float]
     priors: tuple[float, ...]
     penalty: float
+    stranger_limit: float | None
     out_of_fold: np.ndarray
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
@@ -93,6 +96,7 @@ def fit_linear(
     settings: FitSettings = FitSettings(),
     progress: Progress = Progress(),  # noqa: B008
     genuine: np.ndarray | None = None,
+    strangers: np.ndarray | None = None,
 ) -> LinearFit:
     """Fit a linear model to features and categories.
 
@@ -108,6 +112,8 @@ def fit_linear(
         Cases that must stay together.
     genuine : numpy.ndarray of bool, shape (cases,), optional
         Cases that calibrate; the others, e.g. augmented copies, only train.
+    strangers : numpy.ndarray, shape (any, features), optional
+        Features of spoiled and unrelated images, to learn what does not belong.
     """
     genuine = np.ones(len(y), dtype=bool) if genuine is None else genuine
     classes = int(y.max()) + 1
@@ -130,6 +136,10 @@ def fit_linear(
     weights, intercept = _regress(u, arrays["variances"], y, balance, settings.penalties[best])
     arrays |= {"weights": weights, "intercept": intercept}
     arrays |= _bootstrap(u, arrays, y, groups, settings.penalties[best], settings, progress.part(0.7, 1.0))
+    limit = None
+    if strangers is not None and len(strangers):
+        found, limit = _stranger_classifier(arrays, u[genuine], project(arrays, strangers)[1], fold[genuine], settings)
+        arrays |= found
     # Out-of-fold models see fewer cases and are less sure: the temperature brings the final scores to their scale.
     scale = _spread(u @ weights + intercept) / _spread(scores[best])
     return LinearFit(
@@ -139,6 +149,7 @@ def fit_linear(
         outlier_range=_usual_range(distances[genuine], settings.flagged),
         priors=(1 / classes,) * classes,
         penalty=settings.penalties[best],
+        stranger_limit=limit,
         out_of_fold=out_of_fold,
     )
 
@@ -253,6 +264,30 @@ def _bootstrap(
         "ensemble_weights": np.array([weights for weights, _ in refits]),
         "ensemble_intercept": np.array([intercept for _, intercept in refits]),
     }
+
+
+def _stranger_classifier(
+    arrays: dict[str, np.ndarray], own: np.ndarray, strange: np.ndarray, fold: np.ndarray, settings: FitSettings
+) -> tuple[dict[str, np.ndarray], float]:
+    """Return the classifier of own (0) against strange (1) cases, and the limit that half of `flagged` exceed."""
+    spread = np.sqrt(arrays["variances"])
+    v = np.clip(np.concatenate([own, strange]) / spread, -WHITENED_LIMIT, WHITENED_LIMIT)
+    y = np.repeat([0, 1], [len(own), len(strange)])
+    folds = np.concatenate([fold, np.arange(len(strange)) % settings.folds])
+    unit = np.ones(v.shape[1])
+
+    def fit(rows: np.ndarray) -> tuple[np.ndarray, float]:
+        weights, intercept = _regress(v[rows], unit, y[rows], _balance(y[rows], 2), STRANGER_PENALTY)
+        return weights[:, 1] - weights[:, 0], float(intercept[1] - intercept[0])
+
+    scores = np.zeros(len(own))
+    for index in range(settings.folds):
+        weights, intercept = fit(folds != index)
+        held = fold == index
+        scores[held] = v[: len(own)][held] @ weights + intercept
+    weights, intercept = fit(np.ones(len(y), dtype=bool))
+    limit = float(np.quantile(scores, 1 - 0.5 * settings.flagged))
+    return {"stranger_weights": weights, "stranger_intercept": np.array(intercept)}, limit
 
 
 def _balance(y: np.ndarray, classes: int, of: np.ndarray | None = None) -> np.ndarray:

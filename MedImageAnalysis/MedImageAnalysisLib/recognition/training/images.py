@@ -24,10 +24,10 @@ from .card import model_card, performance_rows
 from .data import LabelledImage, read_pixels
 from .fitting import LinearFit, compact, fit_linear
 from .folder import write_model
-from .judging import Judgement, judge, predicted, unlike
+from .judging import Judgement, judge, predicted
 from .recipe import Recipe
 from .recipes import RECIPES
-from .strangers import strangers
+from .strangers import spoiled, strangers
 
 __all__ = ["main", "train"]
 
@@ -46,6 +46,7 @@ def train(recipe: Recipe, data: Path, output: Path, work: Path, progress: Progre
         np.concatenate([groups[kept], np.repeat(groups[kept], repeats)]).tolist(),
         recipe.settings,
         progress.part(0.6, 0.9),
+        strangers=_spoiled_features(recipe, cases, work),
         genuine=np.arange(int(kept.sum()) * (1 + repeats)) < kept.sum(),
     )
     fit = compact(fit)
@@ -85,6 +86,25 @@ def _features(
     return arrays[0].astype(np.float32), arrays[1].astype(np.float32)
 
 
+def _spoiled_features(recipe: Recipe, cases: Sequence[LabelledImage], work: Path) -> np.ndarray | None:
+    """Return descriptors of spoiled training images and of noise, as many as the recipe asks for."""
+    if not recipe.spoiled:
+        return None
+    key = hashlib.sha256(repr((recipe.descriptors, recipe.spoiled, len(cases))).encode()).hexdigest()[:16]
+    stored = work / f"{recipe.folder}-spoiled-{key}.npz"
+    if not stored.is_file():
+        train_paths = [case.path for case in cases if not case.held_out]
+        random = np.random.default_rng(recipe.settings.seed)
+        chosen = random.permutation(len(train_paths))
+        images = (
+            spoiled(read_pixels(train_paths[chosen[index % len(chosen)]]), random) for index in range(recipe.spoiled)
+        )
+        rows = [describe(recipe.descriptors, image) for image in images]
+        np.savez(stored, x=np.array(rows, dtype=np.float16))
+    with np.load(stored, allow_pickle=False) as found:
+        return found["x"].astype(np.float32)
+
+
 def _described(recipe: Recipe, fit: LinearFit, cases: int) -> dict:
     """Return the model.json of the fitted recipe, still without figures."""
     return {
@@ -101,6 +121,7 @@ def _described(recipe: Recipe, fit: LinearFit, cases: int) -> dict:
             "set_thresholds": list(fit.set_thresholds),
             "outlier_range": list(fit.outlier_range),
             "priors": list(fit.priors),
+            "stranger_limit": fit.stranger_limit,
         },
     }
 
@@ -111,7 +132,7 @@ def _flagged(model: Model, recipe: Recipe, data: Path, cases: Sequence[LabelledI
     shares = {}
     for name, images in strangers(own, data, recipe.folder):
         x = np.array([describe(recipe.descriptors, image) for image in images])
-        shares[name] = float(unlike(model, predicted(model, x)[1]).mean())
+        shares[name] = float(predicted(model, x)[1].mean())
     return shares
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..linear import LinearSpec, outlier_distance, project, softmax
+from ..linear import LinearSpec, outlier_distance, project, softmax, stranger_score
 from ..model import Model
 from .metrics import (
     Estimate,
@@ -19,7 +19,7 @@ from .metrics import (
     set_coverage,
 )
 
-__all__ = ["Judgement", "judge", "predicted", "unlike"]
+__all__ = ["Judgement", "judge", "predicted"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,17 +32,19 @@ class Judgement:
 
 
 def predicted(model: Model, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return calibrated probabilities and squared distances of rows of features, as `recognize` finds them."""
+    """Return calibrated probabilities of rows of features, and which rows are not assessed as unlike the training data.
+
+    Both are as `recognize` finds them.
+    """
     arrays = model.weights()
     z, u = project(arrays, x)
     scores = u @ arrays["weights"] + arrays["intercept"]
-    return softmax(scores / model.spec.temperature), outlier_distance(arrays, z, u)
-
-
-def unlike(model: Model, distance: np.ndarray) -> np.ndarray:
-    """Return which squared distances are outside the usual range of the model."""
+    distance = outlier_distance(arrays, z, u)
     low, high = model.spec.outlier_range
-    return (distance < low) | (distance > high)
+    strange = (distance < low) | (distance > high)
+    if model.spec.stranger_limit is not None:
+        strange |= stranger_score(arrays, u) > model.spec.stranger_limit
+    return softmax(scores / model.spec.temperature), strange
 
 
 def judge(
@@ -61,12 +63,11 @@ def judge(
     all categories equally common, so each case counts in inverse proportion to the cases of its category.
     """
     spec: LinearSpec = model.spec
-    p, distance = predicted(model, x)
+    p, strange = predicted(model, x)
     members = list(positive)
     score, truth = p[:, members].sum(axis=1), np.isin(y, members)
     called = score >= 0.5
     sets = p >= np.asarray(spec.set_thresholds)
-    strange = unlike(model, distance)
     classes = p.shape[1]
     two = np.stack([1 - score, score], axis=1)
     even = 1.0 / np.maximum(np.bincount(y, minlength=classes), 1)[y]

@@ -29,6 +29,8 @@ class Recipe:
     descriptors : tuple of ImageDescriptor
     copies : int
         Augmented copies of each training image.
+    spoiled : int
+        Spoiled images and noise to learn from what does not belong; 0 = the distance alone tells.
     mirror : bool
         Whether a mirrored image is as plausible as the original.
     positive : tuple of int
@@ -46,5 +48,6 @@ class Recipe:
     settings: FitSettings = field(default_factory=FitSettings)
     copies: int = 1
     mirror: bool = False
+    spoiled: int = 0
     data_notes: tuple[str, ...] = ()
     known_failures: tuple[str, ...] = field(default_factory=tuple)

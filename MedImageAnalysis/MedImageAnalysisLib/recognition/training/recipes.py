@@ -108,6 +108,7 @@ BREAST = Recipe(
     settings=FitSettings(maximum_axes=200, folds=8, penalties=(1e-3, 1e-2, 1e-1, 1.0, 10.0), seed=_SEED),
     copies=4,
     mirror=True,
+    spoiled=1200,
     known_failures=(
         "480 training images of one hospital: the figures have wide intervals.",
         "The whole image is judged; calipers, text and the choice of the section may speak as loudly as the lesion.",
@@ -142,7 +143,8 @@ BRAIN = Recipe(
     positive=(1, 2, 3),
     question="any tumor against none",
     settings=FitSettings(maximum_axes=450, folds=4, seed=_SEED),
-    mirror=True,
+    copies=0,
+    spoiled=1000,
     data_notes=(
         "Near-duplicates (thumbnails of 24 x 24 ranks that correlate at 0.95 or more, mirrored ones too) form groups; "
         "a group is never on both sides of a split. Patients are not known, so slices of one patient that look "

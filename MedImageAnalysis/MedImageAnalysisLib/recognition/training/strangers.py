@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from .data import read_pixels
 
-__all__ = ["strangers"]
+__all__ = ["spoiled", "strangers"]
 
 _COLLECTIONS = {
     "chest radiographs of children": ("chest_xray_kermany", "*/*.jpeg"),
@@ -33,6 +33,43 @@ def strangers(own: Sequence[sitk.Image], data: Path, folder: str) -> Iterator[tu
         paths = sorted((data / collection).glob(pattern))
         if collection != folder and paths:
             yield name, [read_pixels(path) for path in paths[:: max(1, len(paths) // 60)][:60]]
+
+
+def spoiled(image: sitk.Image, random: np.random.Generator) -> sitk.Image:
+    """Return `image` spoiled in one way, or noise of its size: what a model should learn to refuse."""
+    array = sitk.GetArrayFromImage(image).astype(np.float32)
+    kind = random.integers(0, 8)
+    if kind == 0:
+        return _image(array.max() - array)
+    if kind == 1:
+        return _image(array[::-1])
+    if kind == 2:
+        return _image(np.rot90(array, random.choice([1, 3])))
+    if kind == 3:
+        return _image(array.max() - array[::-1])
+    if kind == 4:
+        return _image(_shuffled(array, random))
+    if kind == 5:
+        return _image(random.normal(size=array.shape))
+    if kind == 6:
+        return _gradient(random)
+    return _image(_rough(array.shape, random))
+
+
+def _shuffled(array: np.ndarray, random: np.random.Generator, parts: int = 4) -> np.ndarray:
+    """Return the image with its tiles in random order."""
+    height, width = (length // parts * parts for length in array.shape)
+    tiles = array[:height, :width].reshape(parts, height // parts, parts, width // parts).swapaxes(1, 2)
+    mixed = random.permutation(tiles.reshape(-1, height // parts, width // parts))
+    return mixed.reshape(tiles.shape).swapaxes(1, 2).reshape(height, width)
+
+
+def _rough(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    """Return noise whose spectrum falls with frequency, as in photographs and clouds."""
+    frequency = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None])
+    frequency[0, 0] = 1.0
+    spectrum = np.fft.rfft2(random.normal(size=shape)) / frequency ** random.uniform(0.5, 2.0)
+    return np.fft.irfft2(spectrum, s=shape)
 
 
 def _image(array: np.ndarray) -> sitk.Image:
