@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from ..analysis import Code, MedicalImage, Segment, Segmentation
-from ..errors import UnsupportedImageError
+from ..analysis import MedicalImage, Segment, Segmentation
+from ..errors import GeometryError, UnsupportedImageError
 from ..export.segmentation import KEY_TAG, segment_ids
 from ..export.terminology import parse_terminology_entry, terminology_entry
 from ..placement import as_volume
 from ..terminology import structures
+from ..terminology.matching import matched
 from .runtime import added_node, import_slicer
 from .volumes import image_data, pixels_of_image_data, to_ras
 
@@ -106,6 +107,8 @@ def segmentationFromNode(
     ------
     UnsupportedImageError
         If there is no segmentation, it is empty, or cannot be turned into labelmaps.
+    GeometryError
+        If no segment lies in the image.
     """
     if node is None or not node.IsA("vtkMRMLSegmentationNode"):
         raise UnsupportedImageError("No segmentation is chosen. Choose or make a segmentation first.")
@@ -122,7 +125,12 @@ def segmentationFromNode(
     ]
     ids = [source.GetNthSegmentID(index) for index in range(source.GetNumberOfSegments())]
     segments = [_segment(source.GetSegment(name), source.GetLayerIndex(name, representation)) for name in ids]
-    return Segmentation(tuple(layers), tuple(segments))
+    if _is_labeled(source) and not any(sitk.GetArrayViewFromImage(layer).any() for layer in layers):
+        raise GeometryError(
+            f"No segment of '{node.GetName()}' lies in the image. Choose the segmentation of this image, or correct "
+            "the transforms of the two."
+        )
+    return Segmentation(tuple(layers), _recognized(segments))
 
 
 def _binary_labelmap() -> str:
@@ -194,20 +202,36 @@ def _resampled(
     return image
 
 
+def _is_labeled(segmentation: slicer.vtkSegmentation) -> bool:
+    representation = _binary_labelmap()
+    layers = (
+        segmentation.GetLayerDataObject(layer, representation)
+        for layer in range(segmentation.GetNumberOfLayers(representation))
+    )
+    return any(layer.GetNumberOfPoints() and pixels_of_image_data(layer).any() for layer in layers)
+
+
 def _segment(segment: slicer.vtkSegment, layer: int) -> Segment:
     slicer = import_slicer()
     entry = _tag(segment, slicer.vtkSegment.GetTerminologyEntryTagName())
     category, kind, modifier = parse_terminology_entry(entry)
-    found = Segment(
+    return Segment(
         name=segment.GetName(),
         label=segment.GetLabelValue(),
         color=tuple(_color(value) for value in segment.GetColor()),
         category=category,
         type=kind,
         modifier=modifier,
+        key=_tag(segment, KEY_TAG),
         layer=layer,
     )
-    return replace(found, key=_tag(segment, KEY_TAG) or _recognized_key(found.name, kind, modifier))
+
+
+def _recognized(segments: list[Segment]) -> tuple[Segment, ...]:
+    """Give segments the keys of the terminology; keys that it does not know are kept."""
+    pairs = zip(matched(segments), segments, strict=True)
+    known = structures()
+    return tuple(replace(new, key=new.key or (old.key if old.key not in known else "")) for new, old in pairs)
 
 
 def _tag(segment: slicer.vtkSegment, name: str) -> str:
@@ -218,21 +242,6 @@ def _tag(segment: slicer.vtkSegment, name: str) -> str:
 
 
 def _color(value: float) -> float:
-    """Undo the rounding of colors to six digits in Slicer's files, where they were eighths of a byte's range."""
+    """Undo the rounding of colors to six digits in Slicer's files, where they were steps of 1/255."""
     step = round(value * _COLOR_STEPS) / _COLOR_STEPS
     return step if abs(step - value) < _COLOR_ROUNDING else value
-
-
-def _recognized_key(name: str, kind: Code | None, modifier: Code | None) -> str:
-    """Return the key of the structure with this code, else with this name; "" if the terminology has none."""
-    for found in structures().values():
-        if kind and (found.type.value, found.modifier and found.modifier.value) == (
-            kind.value,
-            modifier and modifier.value,
-        ):
-            return found.key
-    plain = name.strip().lower().replace("_", " ").replace("-", " ")
-    for found in structures().values():
-        if plain in (found.name.lower(), found.key.replace("-", " ")):
-            return found.key
-    return ""

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from MedImageAnalysisLib.analysis import MedicalImage, Segment, Segmentation
-from MedImageAnalysisLib.errors import UnsupportedImageError
+from MedImageAnalysisLib.errors import GeometryError, UnsupportedImageError
 from MedImageAnalysisLib.mrml import nodeFromSegmentation, nodeFromVolume, segmentationFromNode
 
 
@@ -73,9 +73,10 @@ def test_a_segment_without_voxels_is_kept(scene, oblique_volume):
 
 
 def test_a_key_that_no_terminology_knows_is_kept(scene, oblique_volume, a_volume_analysis):
-    keyed = tuple(replace(s, key=f"own-{s.label}") for s in a_volume_analysis.segmentation.segments)
-    node = nodeFromSegmentation(replace(a_volume_analysis.segmentation, segments=keyed), oblique_volume, scene=scene)
-    assert segmentationFromNode(node, oblique_volume).segments == keyed
+    *others, lesion = a_volume_analysis.segmentation.segments
+    segments = (*others, replace(lesion, key="own-lesion"))
+    node = nodeFromSegmentation(replace(a_volume_analysis.segmentation, segments=segments), oblique_volume, scene=scene)
+    assert segmentationFromNode(node, oblique_volume).segments == segments
 
 
 def test_two_segments_of_one_name_stay_two(scene, oblique_volume, a_volume_analysis):
@@ -96,12 +97,31 @@ def test_somebody_elses_segments_are_recognized_by_code_then_by_name(scene, obli
     assert [s.key for s in segmentationFromNode(node, oblique_volume).segments] == ["left-lung", "heart", ""]
 
 
+def test_names_of_totalsegmentator_are_recognized(scene, oblique_volume, a_volume_analysis):
+    node = nodeFromSegmentation(a_volume_analysis.segmentation, oblique_volume, scene=scene)
+    for index, name in enumerate(("clavicula_right", "trachea")):
+        segment = node.GetSegmentation().GetNthSegment(index)
+        segment.RemoveTag("MedImageAnalysis.Key")
+        segment.RemoveTag("TerminologyEntry")
+        segment.SetName(name)
+    found = segmentationFromNode(node, oblique_volume).segments
+    assert [s.key for s in found[:2]] == ["right-clavicle", "trachea"]
+
+
 def test_a_segmentation_on_another_grid_is_brought_onto_the_volumes(scene, oblique_volume, a_volume_analysis):
     node = nodeFromSegmentation(a_volume_analysis.segmentation, oblique_volume, scene=scene)
     part = MedicalImage(oblique_volume.pixels[2:5, 1:4, 1:3], oblique_volume.info)
     back = segmentationFromNode(node, part)
     expected = sitk.GetArrayFromImage(a_volume_analysis.segmentation.layers[0][2:5, 1:4, 1:3])
     np.testing.assert_array_equal(sitk.GetArrayFromImage(back.layers[0]), expected)
+
+
+def test_a_segmentation_of_another_place_is_refused(scene, oblique_volume, a_volume_analysis):
+    node = nodeFromSegmentation(a_volume_analysis.segmentation, oblique_volume, scene=scene)
+    far = sitk.Image(oblique_volume.pixels)
+    far.SetOrigin((1e4, 0, 0))
+    with pytest.raises(GeometryError, match="No segment"):
+        segmentationFromNode(node, MedicalImage(far, oblique_volume.info))
 
 
 def test_a_transform_moves_the_segments(scene, oblique_volume, a_volume_analysis):
