@@ -5,6 +5,7 @@ An array is a view inside one function; what leaves a function is an image with 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,6 +16,7 @@ from .errors import UnsupportedImageError
 __all__ = [
     "as_float",
     "axis_lengths",
+    "blocks",
     "cropped_like",
     "image_like",
     "is_constant",
@@ -33,6 +35,8 @@ _REAL_TYPES = frozenset(
     }
 )  # fmt: skip
 _VOXELS_PER_SLAB = 2_000_000
+
+Block = tuple[tuple[slice, ...], tuple[slice, ...], tuple[slice, ...]]
 
 
 def require_scalar(image: sitk.Image, user: str, dimensions: tuple[int, ...] = (2, 3)) -> None:
@@ -123,6 +127,21 @@ def slabs(shape: tuple[int, ...], voxels: int = _VOXELS_PER_SLAB) -> Iterator[sl
     thickness = max(1, voxels // max(1, int(np.prod(shape[1:]))))
     for start in range(0, shape[0], thickness):
         yield slice(start, min(start + thickness, shape[0]))
+
+
+def blocks(shape: tuple[int, ...], edge: int, margin: int) -> Iterator[Block]:
+    """Cut an array into blocks of `edge` voxels along each axis, each with a margin that its neighbors share.
+
+    Yields
+    ------
+    Block
+        Where to read (with margin), what of the result to keep, and where to put it.
+    """
+    for corner in itertools.product(*(range(0, length, edge) for length in shape)):
+        source = tuple(slice(max(0, start - margin), start + edge + margin) for start in corner)
+        offsets = (start - part.start for start, part in zip(corner, source, strict=True))
+        inner = tuple(slice(offset, offset + edge) for offset in offsets)
+        yield source, inner, tuple(slice(start, start + edge) for start in corner)
 
 
 def with_minimum_size(image: sitk.Image, size: int) -> sitk.Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import SimpleITK as sitk
 
 from ..filters import noise_level
 from ..parameters import parameter
-from ..pixels import as_float, image_like, view
+from ..pixels import as_float, blocks, image_like, view
 from ..progress import Progress
 from .scalar_step import ScalarStep
 from .step import STEPS
@@ -18,9 +17,9 @@ from .step import STEPS
 __all__ = ["NonLocalMeans"]
 
 # Edge of the blocks that are worked on one after the other, so that cancel is heard: by dimension.
-_BLOCK = {2: 256, 3: 48}
+_BLOCK = {2: 256, 3: 64}
 _PATCH = {2: 5, 3: 3}
-_SEARCH = {2: 6, 3: 3}
+_SEARCH = {2: 6, 3: 2}
 
 
 @STEPS.register
@@ -41,7 +40,7 @@ class NonLocalMeans(ScalarStep):
     strength: float = parameter(0.8, "How much to smooth, in multiples of the noise.", minimum=0.05, maximum=10)
     search_radius: float | None = parameter(
         None,
-        "How far similar places are looked for; empty means 6 pixels in 2D, 3 in 3D.",
+        "How far similar places are looked for; empty means 6 pixels in 2D, 2 in 3D.",
         unit="mm",
         minimum=0.01,
         maximum=50,
@@ -59,16 +58,12 @@ class NonLocalMeans(ScalarStep):
             search = max(1, round(self.search_radius / min(image.GetSpacing())))
         values = view(image)
         denoised = np.empty(values.shape, np.float32)
-        margin = search + _PATCH[dimension]
-        blocks = list(itertools.product(*(range(0, length, _BLOCK[dimension]) for length in values.shape)))
-        for done, corner in enumerate(blocks):
-            progress.step(fraction=done / len(blocks))
-            outer = tuple(slice(max(0, c - margin), c + _BLOCK[dimension] + margin) for c in corner)
-            starts = (c - o.start for c, o in zip(corner, outer, strict=True))
-            inner = tuple(slice(start, start + _BLOCK[dimension]) for start in starts)
-            target = tuple(slice(c, c + _BLOCK[dimension]) for c in corner)
+        margin = search + _PATCH[dimension] // 2 + 1
+        pieces = list(blocks(values.shape, _BLOCK[dimension], margin))
+        for done, (source, inner, target) in enumerate(pieces):
+            progress.step(fraction=done / len(pieces))
             block = denoise_nl_means(
-                values[outer].astype(np.float32),
+                values[source].astype(np.float32),
                 patch_size=_PATCH[dimension],
                 patch_distance=search,
                 h=self.strength * noise,
@@ -76,5 +71,5 @@ class NonLocalMeans(ScalarStep):
                 fast_mode=True,
             )
             # scikit-image drops axes of length one.
-            denoised[target] = block.reshape(values[outer].shape)[inner]
+            denoised[target] = block.reshape(values[source].shape)[inner]
         return image_like(denoised, image)

@@ -87,6 +87,18 @@ def test_the_median_is_that_of_scipy_with_a_radius_in_millimeters(noise, quiet):
     assert np.array_equal(result, ndimage.median_filter(pixels, (1, 5, 3), mode="nearest"))
 
 
+def test_the_bilateral_filter_follows_its_formula_and_has_no_seams(noise, quiet):
+    pixels = noise.normal(100, SIGMA, (6, 60, 52)).astype(np.float32)
+    image = sitk.GetImageFromArray(pixels)
+    image.SetSpacing((1.0, 1.0, 1.5))
+    result = sitk.GetArrayFromImage(STEPS["bilateral"](sigma=1.0)(image, quiet))
+    reach = 3 * noise_level(image)
+    for voxel in ((3, 48, 47), (0, 0, 0), (5, 20, 51)):
+        squared = sum((s * (i - v)) ** 2 for s, i, v in zip((1.5, 1, 1), np.indices(pixels.shape), voxel, strict=True))
+        weight = np.exp(-squared / 2 - (pixels - pixels[voxel]) ** 2 / (2 * reach**2)) * (squared <= 4)
+        assert result[voxel] == pytest.approx((weight * pixels).sum() / weight.sum(), rel=1e-4)
+
+
 def test_non_local_means_has_no_seams_between_its_blocks(noise, quiet):
     from skimage.restoration import denoise_nl_means
 
