@@ -101,7 +101,7 @@ def _unpack(path: Path, copy: Path) -> NiftiHeader:
             header = _header(packed, path)
             packed.seek(0)
             left = header.promised_bytes
-            while left and (block := packed.read(min(_BLOCK, left))):
+            while block := packed.read(min(_BLOCK, left)):
                 target.write(block)
                 left -= len(block)
             packed.read(1)

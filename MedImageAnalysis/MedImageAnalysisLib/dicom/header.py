@@ -146,12 +146,13 @@ def is_dicom(path: Path) -> bool:
 def damage_as_error(path: Path) -> Iterator[None]:
     """Turn what pydicom raises for damaged files into a clear error; keep its warnings, which quote values, quiet."""
     from pydicom.config import disable_value_validation
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
     try:
         with warnings.catch_warnings(), disable_value_validation():
             warnings.simplefilter("ignore")
             yield
-    except _DAMAGE as error:
+    except (*_DAMAGE, BytesLengthException, InvalidDicomError) as error:
         raise UnreadableImageError(
             f"'{path.name}' is a damaged or truncated DICOM file. Export or copy it again."
         ) from error
@@ -169,14 +170,13 @@ def read_header(path: Path) -> Dataset:
     """
     require_pydicom()
     from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
 
     marked = is_dicom(path)
     try:
         with damage_as_error(path):
             header = dcmread(path, stop_before_pixels=True, specific_tags=_TAGS.split(), force=not marked)
             plausible = marked or "SOPClassUID" in header
-    except (InvalidDicomError, UnreadableImageError):
+    except UnreadableImageError:
         if marked:
             raise
         plausible = False

@@ -187,10 +187,24 @@ def test_no_identity_in_info_errors_logs_or_warnings(tmp_path, caplog, capfd, re
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")
 def test_values_against_the_standard_are_not_quoted_in_logs(file, caplog):
-    write(file, radiograph(PatientBirthDate="19-secret-70", StudyDate="20200101"))
+    write(file, radiograph(PatientAge="secret age", PatientSex="secret sex"))
     caplog.clear()
     assert read_image(file).info.patient_age_years is None
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("attributes", "unit"),
+    [
+        ({}, "HU"),
+        ({"RescaleType": "HU"}, "HU"),
+        ({"RescaleType": "US"}, ""),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, ""),
+        ({"Modality": "MR"}, ""),
+    ],
+)
+def test_only_ct_that_says_nothing_else_is_in_hounsfield_units(file, attributes, unit):
+    assert read_image(write(file, image_dataset(PIXELS, **attributes))).info.intensity_unit == unit
 
 
 def test_a_malformed_number_is_a_damaged_file(file):

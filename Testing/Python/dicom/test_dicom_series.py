@@ -106,6 +106,14 @@ def test_an_empty_slice_file_is_refused(folder):
         read_image(folder)
 
 
+def test_an_empty_file_among_slices_without_suffix_is_refused(folder):
+    for index, file in enumerate(write_series(folder)):
+        file.rename(folder / f"IM{index}")
+    (folder / "IM5").write_bytes(b"")
+    with pytest.raises(UnreadableImageError, match="IM5' is empty"):
+        read_image(folder)
+
+
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
 def test_a_truncated_slice_file_is_refused(folder, share):
     files = write_series(folder, size=(60, 50))

@@ -5,6 +5,7 @@ import os
 import re
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from MedImageAnalysisLib.errors import (
     Cancelled,
     GeometryError,
     InvalidSettingError,
+    MedImageError,
     UnreadableImageError,
     UnsupportedImageError,
 )
@@ -219,6 +221,18 @@ def test_truncated_detached_pixels_are_refused(tmp_path, volume):
     raw.write_bytes(raw.read_bytes()[:-100])
     with pytest.raises(UnreadableImageError, match=r"cut.mhd"):
         read_image(file)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha", ".png", ".tif"])
+def test_scrambled_files_are_read_or_refused_but_never_crash(tmp_path, volume, picture, suffix):
+    content = save(picture if suffix in (".png", ".tif") else volume, tmp_path / f"image{suffix}").read_bytes()
+    random = np.random.default_rng(5)
+    for _ in range(40):
+        scrambled = np.frombuffer(content, np.uint8).copy()
+        scrambled[random.integers(0, min(400, len(content)), 3)] = random.integers(0, 256, 3)
+        (tmp_path / f"image{suffix}").write_bytes(scrambled.tobytes())
+        with suppress(MedImageError):
+            assert read_image(tmp_path / f"image{suffix}", color="luminance").pixels.GetNumberOfPixels() > 0
 
 
 @pytest.mark.parametrize("suffix", [".png", ".nii.gz"])
