@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .analysis import MedicalImage, Segment, Segmentation
+from .analysis import ImageInfo, MedicalImage, Segment, Segmentation
 from .errors import GeometryError, InvalidSettingError, UnreadableImageError, UnsupportedImageError
 from .export.segmentation import KEY_TAG
 from .export.terminology import parse_terminology_entry
@@ -71,7 +71,8 @@ def read_segmentation(
     progress.step(f"Read {path.name}")
     if not path.is_file():
         raise UnreadableImageError(f"'{path}' does not exist or is not a file. Check the path.")
-    known = image if isinstance(image, MedicalImage) else from_pixels(image)
+    # A bare image is taken at its word: its geometry is what there is to compare with.
+    known = image if isinstance(image, MedicalImage) else from_pixels(image, ImageInfo(spacing_source="image"))
     found, knows_spacing = _read(path, names)
     progress.step(f"Fit {path.name} to the image", 0.6)
     segmentation = fitted(found, known, knows_spacing)
@@ -101,6 +102,8 @@ def fitted(segmentation: Segmentation, image: MedicalImage, knows_spacing: bool 
             raise _misfit(first, image.pixels, "It has no place in space, and its size is not that of the image.")
     if first.GetDimension() == image.pixels.GetDimension() and same_grid(first, image.pixels):
         return segmentation
+    if first.GetDimension() < image.pixels.GetDimension():
+        raise _misfit(first, image.pixels, "It is 2D, and the image is a volume.")
     reference = as_volume(image.pixels, image)
     volumes = replace(segmentation, layers=tuple(as_volume(layer, image) for layer in segmentation.layers))
     resampled = resample_segmentation(volumes, reference)

@@ -199,8 +199,14 @@ def test_a_volume_of_labels_is_cut_where_a_single_slice_lies(tmp_path, volume, l
 
 
 def test_a_bare_image_will_do(tmp_path, volume, labels):
-    read = read_segmentation(write(labels, tmp_path / "labels.nrrd"), volume.pixels)
+    flipped = sitk.Flip(labels, (True, False, False))
+    read = read_segmentation(write(flipped, tmp_path / "labels.nrrd"), volume.pixels)
     assert np.array_equal(array(read), sitk.GetArrayViewFromImage(labels))
+
+
+def test_a_slice_of_labels_does_not_fit_a_volume(tmp_path, volume):
+    with pytest.raises(GeometryError, match="It is 2D, and the image is a volume"):
+        read_segmentation(write(sitk.Image((20, 18), sitk.sitkUInt8) + 1, tmp_path / "flat.nrrd"), volume)
 
 
 def test_a_missing_file_is_refused(tmp_path, volume):
