@@ -1,4 +1,4 @@
-"""Filters against the reference feature values of IBSI-2 phase 2: prints how many of them are matched per configuration.
+"""Filters against the reference feature values of IBSI-2 phase 2: prints how many are matched per configuration.
 
 Run: python benchmarks/ibsi2.py
 Needs the CT radiomics phantom in MEDIMAGE_DATA (default ../shared/data beside the checkout). The reference values (CC0)

@@ -26,6 +26,19 @@ from .windows import Windows
 
 __all__ = ["MAPPABLE", "evaluate", "prepare"]
 
+# Features of the histogram that need the number of voxels of each level, not only their distribution.
+_NEED_COUNTS = frozenset(
+    {
+        "ih_mode",
+        "ih_entropy",
+        "ih_uniformity",
+        "ih_max_grad",
+        "ih_max_grad_g",
+        "ih_min_grad",
+        "ih_min_grad_g",
+    }
+)
+
 Evaluate = Callable[[Feature], np.ndarray]
 
 
@@ -59,7 +72,15 @@ def _intensity(windows: Windows) -> Evaluate:
 
 def _histogram(windows: Windows) -> Evaluate:
     flat = windows.levels.reshape(len(windows.levels), -1)
-    return _one_by_one([Histogram(GrayLevels(row[row > 0], windows.level_count)) for row in flat])
+    distributions = Distributions(np.where(flat, flat, np.nan))
+    counted = _one_by_one([Histogram(GrayLevels(row[row > 0], windows.level_count)) for row in flat])
+
+    def values(feature: Feature) -> np.ndarray:
+        if feature.name in _NEED_COUNTS:
+            return counted(feature)
+        return evaluate(feature, distributions, len(flat))
+
+    return values
 
 
 def _averaged(parts: list[Any], filled: list[np.ndarray], count: int) -> Evaluate:
