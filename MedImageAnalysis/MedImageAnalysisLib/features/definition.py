@@ -141,25 +141,28 @@ class Family:
         """
         values = np.full(len(self.features), np.nan)
         reasons: dict[int, str] = {}
-        for column, feature in enumerate(self.features):
-            found: list[np.ndarray] = []
-            reason = "Not defined for this region: the formula divides by zero."
-            with np.errstate(divide="ignore", invalid="ignore"):
-                for part in parts:
-                    try:
-                        found.append(np.atleast_1d(feature.compute(part)))
-                    except Undefined as undefined:
-                        reason = str(undefined)
-            values[column] = _mean_of_defined(found)
-            if np.isnan(values[column]):
-                reasons[column] = reason
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for column, feature in enumerate(self.features):
+                values[column], reason = _mean_over(parts, feature)
+                if reason:
+                    reasons[column] = reason
         return Values(values, reasons)
 
 
-def _mean_of_defined(found: list[np.ndarray]) -> float:
-    results = np.concatenate(found) if found else np.empty(0)
-    defined = results[np.isfinite(results)]
-    return float(defined.mean()) if defined.size else np.nan
+def _mean_over(parts: tuple[Any, ...], feature: Feature) -> tuple[float, str]:
+    """Return the mean of what is defined, or NaN and the reason why nothing is."""
+    reason = "Not defined for this region: the formula divides by zero."
+    found = []
+    for part in parts:
+        try:
+            found.append(feature.compute(part))
+        except Undefined as undefined:
+            reason = str(undefined)
+    results = np.hstack(found) if len(found) > 1 else np.ravel(found)
+    finite = np.isfinite(results)
+    if not finite.all():
+        results = results[finite]
+    return (float(np.add.reduce(results) / results.size), "") if results.size else (np.nan, reason)
 
 
 class Calculator(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -80,6 +81,13 @@ def definitions(
     intensity_unit: str = "",
 ) -> tuple[FeatureDefinition, ...]:
     """Return what the columns of :func:`extract` mean, in their order, for an image of 2 or 3 dimensions."""
+    return _definitions(settings, dimension, length_unit, intensity_unit)
+
+
+@lru_cache(maxsize=32)
+def _definitions(
+    settings: FeatureSettings, dimension: int, length_unit: str, intensity_unit: str
+) -> tuple[FeatureDefinition, ...]:
     intensity = intensity_unit or "a.u."
     # A fixed number of bins numbers them: the histogram's intensities are then bin numbers.
     units = Units(length_unit, intensity, "1" if settings.ivh_discretization == "bin-number" else intensity)

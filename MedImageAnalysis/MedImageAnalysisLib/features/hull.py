@@ -1,4 +1,4 @@
-"""Convex hulls and what follows from them: diameters and the least enclosing bodies."""
+"""Convex hulls, and the largest distance between points."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Hull", "convex_hull", "largest_distance", "largest_distance_in_planes"]
-
-# Support directions for the bound on planar diameters: the bound exceeds the diameter by at most half a percent.
-_DIRECTIONS = 16
+__all__ = ["Hull", "convex_hull", "largest_distance"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,26 +46,3 @@ def largest_distance(points: np.ndarray) -> float:
     block = max(1, 4_000_000 // max(len(points), 1))
     starts = range(0, len(points), block)
     return max((float(cdist(points[i : i + block], points[i:]).max()) for i in starts), default=0.0)
-
-
-def largest_distance_in_planes(planes: np.ndarray, points: np.ndarray) -> float:
-    """Return the largest distance between two points of the same plane.
-
-    The width of a set of points across any direction is at most its diameter, and in the best of many directions nearly
-    as large. Only planes that may hold the largest diameter by this bound are searched.
-
-    Parameters
-    ----------
-    planes : numpy.ndarray of int
-        Plane of each point, ascending.
-    points : numpy.ndarray of float, shape (points, 2)
-    """
-    if not len(points):
-        return 0.0
-    starts = np.flatnonzero(np.diff(planes, prepend=planes[0] - 1))
-    angles = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
-    heights = points @ np.stack([np.cos(angles), np.sin(angles)])
-    widths = (np.maximum.reduceat(heights, starts) - np.minimum.reduceat(heights, starts)).max(axis=1)
-    bounds = widths / np.cos(np.pi / 2 / _DIRECTIONS) * (1 + 1e-12)
-    stops = np.append(starts[1:], len(points))
-    return max(largest_distance(points[starts[k] : stops[k]]) for k in np.flatnonzero(bounds >= widths.max()))

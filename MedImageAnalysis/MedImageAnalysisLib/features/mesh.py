@@ -11,9 +11,11 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["area_and_volume", "outer_points", "outer_points_by_plane"]
+__all__ = ["area_and_volume", "line_ends", "outer_points"]
 
 _MIRROR_BIT = 0x40
+# Fewer points than this are not worth the search for those that stand out.
+_FEW_POINTS = 30
 
 
 def area_and_volume(mask: np.ndarray, spacing: np.ndarray, pairing: str = "closed") -> tuple[float, float]:
@@ -89,49 +91,46 @@ def _marched() -> tuple[np.ndarray, np.ndarray]:
     return triangles, cube[chosen] // 2
 
 
+def line_ends(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
+    """Return the first and last voxel of each line along `axis` that meets the mask, and the lines' other indices."""
+    lines = np.nonzero(mask.any(axis=axis))
+    first = mask.argmax(axis=axis)[lines]
+    last = mask.shape[axis] - 1 - np.flip(mask, axis).argmax(axis=axis)[lines]
+    return first, last, lines
+
+
 def outer_points(mask: np.ndarray) -> np.ndarray:
-    """Return mesh vertices of which the mesh's convex hull is also the hull, shape (points, 3), in voxels.
+    """Return mesh vertices of which the mesh's convex hull is also the hull, shape (points, dimension), in voxels.
 
-    Along each line of voxels only the first and the last vertex can be a corner of the hull.
+    Along each line of voxels only the first and the last vertex can be a corner of the hull, and only if it stands out
+    from the ends of the lines beside it.
     """
-    points = []
+    found = []
     for axis in range(mask.ndim):
-        first, last, line = _extremes(mask, axis)
-        for position in (first - 0.5, last + 0.5):
-            points.append(np.insert(line, axis, position, axis=1))
-    return np.concatenate(points)
+        first, last, lines = line_ends(mask, axis)
+        for position, outward in ((first - 0.5, -1.0), (last + 0.5, 1.0)):
+            points = np.insert(np.stack(lines, axis=1).astype(np.float64), axis, position, axis=1)
+            for along in range(mask.ndim):
+                if along != axis and len(points) > _FEW_POINTS:
+                    points = points[_standing_out(points, axis, along, outward)]
+            found.append(points)
+    return np.concatenate(found)
 
 
-def _extremes(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return first and last voxel of each line along `axis` that meets the mask, and the lines' other indices."""
-    lines = np.moveaxis(mask, axis, -1)
-    line = np.argwhere(lines.any(axis=-1))
-    lines = lines[tuple(line.T)]
-    first = lines.argmax(axis=-1)
-    last = lines.shape[-1] - 1 - lines[:, ::-1].argmax(axis=-1)
-    return first, last, line.astype(np.float64)
+def _standing_out(points: np.ndarray, axis: int, along: int, outward: float) -> np.ndarray:
+    """Return which points are corners of the hull of their plane, spanned by `axis` and `along`, to the side `outward`.
 
-
-def outer_points_by_plane(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the outermost mesh vertices within each plane across `axis`, in voxels.
-
-    Returns
-    -------
-    planes : numpy.ndarray of int
-        The plane of each point, ascending. Mesh vertices lie in the planes of the voxels and halfway between them.
-    points : numpy.ndarray of float, shape (points, 2)
-        Position within the plane.
+    A point that does not stand out from its two neighbors is no corner; dropping such points is repeated until all do.
     """
-    lines = np.moveaxis(mask, axis, 0)
-    padded = np.pad(lines, ((1, 1), (0, 0), (0, 0)))
-    parts = [(lines, 0.5, 0), (padded[1:] ^ padded[:-1], 0.0, -1)]
-    planes, points = [], []
-    for masks, reach, shift in parts:
-        for other in (1, 2):
-            first, last, line = _extremes(masks, other)
-            for position in (first - reach, last + reach):
-                planes.append(2 * line[:, 0].astype(int) + shift)
-                points.append(np.insert(line[:, 1:], other - 1, position, axis=1))
-    plane, point = np.concatenate(planes), np.concatenate(points)
-    order = np.argsort(plane, kind="stable")
-    return plane[order], point[order]
+    across = [other for other in range(points.shape[1]) if other not in (axis, along)]
+    kept = np.lexsort([points[:, along], *(points[:, other] for other in across)])
+    while len(kept) > 2:
+        plane = points[kept][:, across]
+        inner = ((plane[1:-1] == plane[:-2]) & (plane[1:-1] == plane[2:])).all(axis=1)
+        steps = np.diff(points[kept, along])
+        rises = np.diff(outward * points[kept, axis])
+        drop = inner & (rises[:-1] * steps[1:] <= rises[1:] * steps[:-1])
+        if not drop.any():
+            break
+        kept = kept[np.concatenate([[True], ~drop, [True]])]
+    return kept

@@ -13,8 +13,7 @@ import numpy as np
 
 from . import glcm, glrlm, glszm, histogram, intensity, ngldm, ngtdm, shape, shape2d
 from .definition import Calculator, Family, Feature
-from .hull import largest_distance_in_planes
-from .mesh import outer_points_by_plane
+from .planar_diameter import planar_diameter
 from .region import Region
 
 __all__ = ["CALCULATORS", "PLANAR_SHAPE"]
@@ -59,11 +58,6 @@ class SolidShape(shape.Shape):
     def semi_axes(self) -> np.ndarray:
         return 2 * np.sqrt(shape.principal_variances(self.mask, self.spacing, lost=0))
 
-    def planar_diameter(self, axis: int) -> float:
-        """Largest distance between two mesh vertices in one plane across `axis`."""
-        planes, points = outer_points_by_plane(self.mask, axis)
-        return largest_distance_in_planes(planes, points * np.delete(self.spacing, axis))
-
 
 class PlanarShape(shape2d.PlanarShape):
     """A 2D shape, likewise."""
@@ -96,19 +90,19 @@ _renamed(
 @_own(SHAPE, "shape", "Maximum2DDiameterSlice", "Maximum 2D diameter (slice)", "{length}")
 def slice_diameter(solid: SolidShape) -> float:
     """Largest distance between two vertices of the surface mesh in one plane of rows and columns."""
-    return solid.planar_diameter(0)
+    return planar_diameter(solid.mask, solid.spacing, 0)
 
 
 @_own(SHAPE, "shape", "Maximum2DDiameterColumn", "Maximum 2D diameter (column)", "{length}")
 def column_diameter(solid: SolidShape) -> float:
     """Largest distance between two vertices of the surface mesh in one plane of slices and columns."""
-    return solid.planar_diameter(1)
+    return planar_diameter(solid.mask, solid.spacing, 1)
 
 
 @_own(SHAPE, "shape", "Maximum2DDiameterRow", "Maximum 2D diameter (row)", "{length}")
 def row_diameter(solid: SolidShape) -> float:
     """Largest distance between two vertices of the surface mesh in one plane of slices and rows."""
-    return solid.planar_diameter(2)
+    return planar_diameter(solid.mask, solid.spacing, 2)
 
 
 _renamed(

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from MedImageAnalysisLib.features.enclosing import ellipsoid_area, minimum_bounding_box, minimum_ellipsoid
-from MedImageAnalysisLib.features.hull import convex_hull, largest_distance, largest_distance_in_planes
-from MedImageAnalysisLib.features.mesh import area_and_volume, outer_points, outer_points_by_plane
+from MedImageAnalysisLib.features.hull import convex_hull, largest_distance
+from MedImageAnalysisLib.features.mesh import area_and_volume, outer_points
+from MedImageAnalysisLib.features.planar_diameter import planar_diameter
 from MedImageAnalysisLib.features.shape import principal_variances
 from MedImageAnalysisLib.features.shape2d import area_and_perimeter
 
@@ -77,8 +78,7 @@ def test_planar_diameters_are_those_of_all_mesh_vertices(mask, axis):
     vertices = vertices.astype(np.float64)
     apart = np.linalg.norm((vertices[:, None] - vertices) * SPACING, axis=2)
     expected = apart[vertices[:, None, axis] == vertices[:, axis]].max()
-    planes, points = outer_points_by_plane(mask, axis)
-    assert largest_distance_in_planes(planes, points * np.delete(SPACING, axis)) == pytest.approx(expected, rel=1e-6)
+    assert planar_diameter(mask, SPACING, axis) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_largest_distance_is_found_in_blocks():
