@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     from ..dicom.header import Plane
 
-__all__ = ["read_info", "unplaced", "write_info"]
+__all__ = ["node_geometry", "read_info", "unplaced", "write_info"]
 
 # JSON; travels with the node through copies and scene files. Holds no patient identity.
 _ATTRIBUTE = "MedImageAnalysis.ImageInfo"
 _TEXTS = ("modality", "body_part", "view", "spacing_source", "intensity_unit", "patient_sex")
+_DAMAGED = "The description stored with the volume is damaged and was not used."
 _UNKNOWN_SPACING = "The volume does not tell its pixel spacing: lengths are in pixels."
 _OTHER_SPACING = "The spacing of the volume in the scene is not that of its DICOM header ({source}): check lengths."
 _UNCHECKED_INVERSION = "The file is MONOCHROME1; whether Slicer inverted it on loading was not checked: {reason}"
@@ -66,7 +67,7 @@ def write_info(node: slicer.vtkMRMLVolumeNode, image: MedicalImage) -> None:
             "origin": image.pixels.GetOrigin(),
             "direction": image.pixels.GetDirection(),
             "placement": asdict(image.info.placement) if image.info.placement else None,
-            "node_geometry": _geometry_text(node),
+            "node_geometry": node_geometry(node).tolist(),
         }
     node.SetAttribute(_ATTRIBUTE, json.dumps(values))
 
@@ -74,24 +75,26 @@ def write_info(node: slicer.vtkMRMLVolumeNode, image: MedicalImage) -> None:
 def unplaced(node: slicer.vtkMRMLVolumeNode, image: MedicalImage) -> MedicalImage:
     """Give a 2D image the plane coordinates that it had when its node was made, unless the node was moved since."""
     plane = (_stored(node) or {}).get("plane")
-    if image.pixels.GetDimension() != 2 or not isinstance(plane, dict) or node.GetParentTransformNode():
-        return image
-    if plane.get("node_geometry") != _geometry_text(node):
+    if image.pixels.GetDimension() != 2 or plane is None or node.GetParentTransformNode():
         return image
     pixels = sitk.Image(image.pixels)
-    pixels.SetOrigin([float(value) for value in plane["origin"]])
-    pixels.SetDirection([float(value) for value in plane["direction"]])
-    place = plane["placement"]
-    placement = SlicePlacement(**{key: tuple(map(float, value)) for key, value in place.items()}) if place else None
-    return MedicalImage(pixels, replace(image.info, placement=placement))
+    try:
+        moved = not np.allclose(plane["node_geometry"], node_geometry(node), rtol=1e-9, atol=1e-9)
+        pixels.SetOrigin([float(value) for value in plane["origin"]])
+        pixels.SetDirection([float(value) for value in plane["direction"]])
+        place = plane["placement"]
+        placement = SlicePlacement(**{key: tuple(map(float, value)) for key, value in place.items()}) if place else None
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError):
+        # The attribute came with a scene from anybody.
+        return MedicalImage(image.pixels, replace(image.info, warnings=(*image.info.warnings, _DAMAGED)))
+    return image if moved else MedicalImage(pixels, replace(image.info, placement=placement))
 
 
-def _geometry_text(node: slicer.vtkMRMLVolumeNode) -> str:
-    """Return the node's geometry with as many digits as survive a file."""
+def node_geometry(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """Return the spacing, origin and directions of a volume node as 15 numbers."""
     rows = [[0.0] * 3 for _ in range(3)]
     node.GetIJKToRASDirections(rows)
-    values = np.concatenate([node.GetSpacing(), node.GetOrigin(), np.ravel(rows)])
-    return " ".join(f"{value + 0.0:.9g}" for value in np.round(values, 9))
+    return np.concatenate([node.GetSpacing(), node.GetOrigin(), np.ravel(rows)])
 
 
 def _stored(node: slicer.vtkMRMLVolumeNode) -> dict[str, Any] | None:
@@ -102,7 +105,7 @@ def _stored(node: slicer.vtkMRMLVolumeNode) -> dict[str, Any] | None:
         values = json.loads(text)
     except ValueError:
         values = None
-    return values if isinstance(values, dict) else {"warnings": ["The stored description of the volume is damaged."]}
+    return values if isinstance(values, dict) else {"warnings": [_DAMAGED]}
 
 
 def _info_of(values: dict[str, Any]) -> ImageInfo:

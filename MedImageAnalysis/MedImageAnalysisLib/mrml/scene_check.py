@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ExportError
+from .image_info import node_geometry
 from .runtime import import_slicer
 from .tables import EXACT_ATTRIBUTE, tableFromNode
 from .volumes import pixels_of_image_data
@@ -53,7 +54,7 @@ def _volume_difference(node: slicer.vtkMRMLScalarVolumeNode, found: slicer.vtkMR
     first, second = node.GetImageData(), found.GetImageData()
     if (first is None) != (second is None):
         return "the image is missing"
-    if not np.allclose(_geometry(node), _geometry(found), rtol=_GEOMETRY_TOLERANCE, atol=_GEOMETRY_TOLERANCE):
+    if not np.allclose(node_geometry(node), node_geometry(found), rtol=_GEOMETRY_TOLERANCE, atol=_GEOMETRY_TOLERANCE):
         return "the geometry differs"
     if first is not None and not _equal(pixels_of_image_data(first), pixels_of_image_data(second)):
         return "voxels differ"
@@ -120,12 +121,6 @@ def _line_difference(node: slicer.vtkMRMLMarkupsLineNode, found: slicer.vtkMRMLM
     )
     close = np.shape(first) == np.shape(second) and np.allclose(first, second, rtol=0, atol=1e-6)
     return "" if close else "its points differ"
-
-
-def _geometry(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
-    rows = [[0.0] * 3 for _ in range(3)]
-    node.GetIJKToRASDirections(rows)
-    return np.concatenate([node.GetSpacing(), node.GetOrigin(), np.ravel(rows)])
 
 
 def _equal(first: np.ndarray, second: np.ndarray) -> bool:

@@ -1,7 +1,8 @@
 """Table nodes from tables and back, with typed columns, units, titles and descriptions.
 
-Slicer's table files keep six significant digits. :mod:`.scene_file` therefore writes the tables of a scene through
-:mod:`MedImageAnalysisLib.export.tables`; a table node remembers by an attribute that it is one of those.
+Slicer's own table files keep six significant digits. :mod:`.scene_file` therefore writes the tables of a scene through
+:mod:`MedImageAnalysisLib.export.tables`, which Slicer reads back bit for bit; a table node remembers by an attribute
+that it is one of those. In a scene saved by Slicer's File > Save, the record of the analysis still has every digit.
 """
 
 from __future__ import annotations

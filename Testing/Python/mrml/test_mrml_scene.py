@@ -221,3 +221,42 @@ def test_a_table_without_rows_survives(embedded, scene, tmp_path):
 def test_writing_a_scene_is_silent(embedded, an_analysis, tmp_path, capfd):
     write_scene(an_analysis, tmp_path / "scene.mrb")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def slicers_own_reader(embedded, scene, tmp_path):
+    """The scene with what Slicer's own reading of .mrb files needs: a cache for remote files."""
+    import slicer
+
+    remote = slicer.vtkMRMLRemoteIOLogic()
+    remote.SetMRMLScene(scene)
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    remote.GetCacheManager().SetRemoteCacheDirectory(str(cache))
+    remote.AddDataIOToScene()
+    yield scene
+    remote.RemoveDataIOFromScene()
+
+
+def test_slicer_itself_opens_the_file(slicers_own_reader, an_analysis, tmp_path):
+    path = write_scene(an_analysis, tmp_path / "scene.mrb")
+    assert slicers_own_reader.ReadFromMRB(str(path), True)
+    table = slicers_own_reader.GetNodeByID("vtkMRMLTableNode1")
+    assert tableFromNode(table)["volume"].values == tuple(an_analysis.features.values[:, 0].tolist())
+
+
+def test_saved_by_slicer_itself_the_text_is_whole_and_the_record_keeps_every_digit(
+    slicers_own_reader, an_analysis, tmp_path
+):
+    """Slicer's File > Save cuts the doubles of any table to six digits; the record beside it does not suffer."""
+    nodes = nodesFromAnalysis(an_analysis)
+    features = tableFromNode(nodes.features)
+    record = nodes.record.GetID()
+    assert slicers_own_reader.WriteToMRB(str(tmp_path / "own.mrb"))
+    assert slicers_own_reader.ReadFromMRB(str(tmp_path / "own.mrb"), True)
+    found = tableFromNode(slicers_own_reader.GetNodeByID("vtkMRMLTableNode1"))
+    for name in ("segment", "code", "notes"):
+        assert found[name].values == features[name].values
+    np.testing.assert_allclose(found["volume"].values[1], features["volume"].values[1], rtol=1e-5)
+    values = json.loads(slicers_own_reader.GetNodeByID(record).GetText())["features"]["values"]
+    assert [row[0] for row in values] == an_analysis.features.values[:, 0].tolist()

@@ -239,10 +239,22 @@ def test_inverted_display_does_not_change_the_data(scene, oblique_volume):
     assert content_hash(volumeFromNode(node).pixels) == content_hash(oblique_volume.pixels)
 
 
-def test_a_damaged_description_is_said_and_not_trusted(scene, oblique_volume):
-    node = nodeFromVolume(oblique_volume, scene=scene)
-    node.SetAttribute("MedImageAnalysis.ImageInfo", "{not json")
-    assert "damaged" in volumeFromNode(node).info.warnings[0]
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{not json",
+        "[1]",
+        '{"plane": {}}',
+        '{"plane": 3}',
+        '{"plane": {"node_geometry": [1], "origin": "a", "direction": [], "placement": 1}}',
+    ],
+)
+def test_a_damaged_description_is_said_and_not_trusted(scene, radiograph, text):
+    node = nodeFromVolume(radiograph, scene=scene)
+    node.SetAttribute("MedImageAnalysis.ImageInfo", text)
+    image = volumeFromNode(node)
+    assert "damaged" in image.info.warnings[-1]
+    assert image.pixels.GetSize() == radiograph.pixels.GetSize()
 
 
 def test_the_window_shows_most_of_the_image(scene, oblique_volume):
