@@ -64,6 +64,16 @@ def test_work_that_did_not_hear_the_cancel_gives_no_value():
         task.result()
 
 
+def test_work_that_does_not_hear_the_cancel_is_given_up_within_a_second():
+    go_on = threading.Event()
+    task = BackgroundTask(lambda progress: go_on.wait(10))
+    task.cancel()
+    asked = time.monotonic()
+    while not task.wait(0.01):
+        assert time.monotonic() < asked + 1
+    go_on.set()
+
+
 def test_no_thread_outlives_its_work():
     before = threading.active_count()
     task = BackgroundTask(lambda progress: None)

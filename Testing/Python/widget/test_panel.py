@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import threading
 import time
 from dataclasses import replace
 
@@ -123,6 +124,16 @@ def test_cancel_stops_within_a_second_and_adds_nothing(ready_panel, hand, scene,
     assert button_of(ready_panel) == BUTTON
     assert ready_panel.ui.statusLabel.text == "Cancelled. Nothing was changed."
     assert scene.GetNumberOfNodes() == before
+
+
+def test_cancel_frees_the_panel_within_a_second_even_in_a_long_step(ready_panel, hand, scene, monkeypatch):
+    step_ended = threading.Event()
+    monkeypatch.setattr(pipeline, "run", lambda image, preset, *, segmentation, progress: step_ended.wait(10))
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel), seconds=1.2)
+    assert button_of(ready_panel) == BUTTON
+    step_ended.set()
 
 
 def test_a_cancel_that_comes_too_late_still_adds_nothing(ready_panel, hand, scene, monkeypatch):
