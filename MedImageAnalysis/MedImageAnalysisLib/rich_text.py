@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .analysis import Analysis
 from .export.tables import Table
@@ -55,10 +55,18 @@ class ProbabilityRow:
 
 
 def probability_rows(table: Table) -> tuple[ProbabilityRow, ...]:
-    """Return the rows of a table of probabilities in words; a mark stands for "cannot be ruled out"."""
+    """Return the rows of a table of probabilities in words; a mark stands for "cannot be ruled out".
+
+    Where several models speak, each category says whose it is.
+    """
     columns = {column.name: column.values for column in table.columns}
     names = ("category", "probability", "lower", "upper", "in_prediction_set", "notes")
-    return tuple(_probability_row(*row) for row in zip(*(columns[name] for name in names), strict=True))
+    rows = [_probability_row(*row) for row in zip(*(columns[name] for name in names), strict=True)]
+    models = columns["recognition"]
+    if len(set(models)) > 1:
+        named = zip(models, rows, strict=True)
+        rows = [replace(row, category=f"{model}: {row.category}") for model, row in named]
+    return tuple(rows)
 
 
 def _probability_row(
