@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from .definition import Family, Values
-from .intensity import Distribution
+from .distribution import Distribution
 from .levels import GrayLevels
 from .region import Region
 
@@ -22,22 +22,23 @@ def compute(region: Region) -> Values:
 
 
 class Histogram(Distribution):
-    """Gray levels as a distribution, with the number of voxels of each level."""
+    """Gray levels as a distribution, and as a histogram that has an entry for each level, empty or not."""
 
     def __init__(self, levels: GrayLevels) -> None:
-        super().__init__(levels.values.astype(np.float64))
-        self.counts = np.bincount(levels.values, minlength=levels.count + 1)[1:].astype(np.float64)
-        self.p = self.counts / levels.values.size
+        self.histogram = np.bincount(levels.values, minlength=levels.count + 1)[1:].astype(np.float64)
+        occurs = np.flatnonzero(self.histogram)
+        super().__init__(occurs + 1.0, self.histogram[occurs])
+        self.p = self.counts / self.size
 
     @cached_property
     def gradient(self) -> np.ndarray:
         """Central differences of the counts, one-sided at both ends; a single level has none."""
-        return np.gradient(self.counts) if self.counts.size > 1 else np.zeros(1)
+        return np.gradient(self.histogram) if self.histogram.size > 1 else np.zeros(1)
 
     @property
     def mode(self) -> float:
         """Most frequent level; of several the one nearest to the mean."""
-        modes = np.flatnonzero(self.counts == self.counts.max()) + 1
+        modes = self.values[self.counts == self.counts.max()]
         return float(modes[np.abs(modes - self.mean).argmin()])
 
 
@@ -146,9 +147,8 @@ def quartile_dispersion(data: Histogram) -> float:
 @FAMILY.feature("ih_entropy", "Gray level entropy", "TLU2")
 def entropy(data: Histogram) -> float:
     """Disorder of the gray levels: F = -sum_i p_i log2 p_i."""
-    p = data.p[data.p > 0]
     # Adding zero turns the -0 of a single level into 0.
-    return float(-(p @ np.log2(p))) + 0.0
+    return float(-(data.p @ np.log2(data.p))) + 0.0
 
 
 @FAMILY.feature("ih_uniformity", "Gray level uniformity", "BJ5W")

@@ -18,12 +18,15 @@ class Hull:
     points : numpy.ndarray of float, shape (corners, dimension)
     normals : numpy.ndarray of float, shape (facets, dimension)
         Outward unit normals.
+    facet_areas : numpy.ndarray of float, shape (facets,)
+        Area in 3D, length in 2D, of each facet.
     volume, area : float
         Volume and area in 3D; area and perimeter in 2D.
     """
 
     points: np.ndarray
     normals: np.ndarray
+    facet_areas: np.ndarray
     volume: float
     area: float
 
@@ -33,7 +36,11 @@ def convex_hull(points: np.ndarray) -> Hull:
     from scipy.spatial import ConvexHull
 
     hull = ConvexHull(points)
-    return Hull(points[hull.vertices], hull.equations[:, :-1], float(hull.volume), float(hull.area))
+    corners = points[hull.simplices]
+    edges = corners[:, 1:] - corners[:, :1]
+    solid = points.shape[1] == 3
+    sizes = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]) / 2 if solid else edges[:, 0], axis=1)
+    return Hull(points[hull.vertices], hull.equations[:, :-1], sizes, float(hull.volume), float(hull.area))
 
 
 def largest_distance(points: np.ndarray) -> float:

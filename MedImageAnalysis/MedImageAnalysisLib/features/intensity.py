@@ -2,100 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
 from .definition import Family, Values
+from .distribution import Distribution
 from .region import Region
 
-__all__ = ["FAMILY", "Distribution", "compute"]
+__all__ = ["FAMILY", "compute"]
 
 FAMILY = Family("intensity", "Intensity statistics")
 
 
 def compute(region: Region) -> Values:
     """Return the values of all features of this family."""
-    return FAMILY.compute(Distribution(region.intensities))
-
-
-class Distribution:
-    """A set of numbers with the moments and order statistics that features share.
-
-    Parameters
-    ----------
-    values : numpy.ndarray of float64, not empty
-    """
-
-    def __init__(self, values: np.ndarray) -> None:
-        self.values = values
-
-    @cached_property
-    def size(self) -> int:
-        return self.values.size
-
-    @cached_property
-    def mean(self) -> float:
-        return float(self.values.mean())
-
-    @cached_property
-    def deviations(self) -> np.ndarray:
-        return self.values - self.mean
-
-    @cached_property
-    def squares(self) -> np.ndarray:
-        """Squared deviations from the mean."""
-        return self.deviations**2
-
-    @cached_property
-    def variance(self) -> float:
-        # The rounded mean of equal numbers may differ from them in the last bit: flat is flat.
-        return 0.0 if self.minimum == self.maximum else float(self.squares.mean())
-
-    @cached_property
-    def minimum(self) -> float:
-        return float(self.values.min())
-
-    @cached_property
-    def maximum(self) -> float:
-        return float(self.values.max())
-
-    @cached_property
-    def percentiles(self) -> dict[int, float]:
-        """The 10th, 25th, 50th, 75th and 90th percentile, linearly interpolated between ordered values."""
-        wanted = (10, 25, 50, 75, 90)
-        return dict(zip(wanted, np.percentile(self.values, wanted).tolist(), strict=True))
-
-    def mean_absolute_deviation(self) -> float:
-        return float(np.abs(self.deviations).mean())
-
-    def robust_mean_absolute_deviation(self) -> float:
-        middle = self.values[(self.values >= self.percentiles[10]) & (self.values <= self.percentiles[90])]
-        return float(np.abs(middle - middle.mean()).mean())
-
-    def median_absolute_deviation(self) -> float:
-        return float(np.abs(self.values - self.percentiles[50]).mean())
-
-    def skewness(self) -> float:
-        if self.variance == 0:
-            return 0.0
-        return float(np.dot(self.squares, self.deviations) / self.size / self.variance**1.5)
-
-    def kurtosis(self) -> float:
-        """Fourth standardized moment minus 3; 0 for a flat region."""
-        if self.variance == 0:
-            return 0.0
-        return float(np.dot(self.squares, self.squares) / self.size / self.variance**2 - 3)
-
-    def energy(self) -> float:
-        return float(np.dot(self.values, self.values))
-
-    def coefficient_of_variation(self) -> float:
-        return np.sqrt(self.variance) / self.mean if self.mean else np.nan
-
-    def quartile_dispersion(self) -> float:
-        low, high = self.percentiles[25], self.percentiles[75]
-        return (high - low) / (high + low) if high + low else np.nan
+    return FAMILY.compute(region.distribution)
 
 
 @FAMILY.feature("stat_mean", "Mean intensity", "Q4LE", "{intensity}")

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import glcm, glrlm, glszm, histogram, intensity, ngldm, ngtdm, shape, shape2d
 from .definition import Calculator, Family, Feature
+from .distribution import Distribution
 from .planar_diameter import planar_diameter
 from .region import Region
 
@@ -126,18 +127,17 @@ _renamed(
 # First order
 
 
-class FirstOrder(intensity.Distribution):
+class FirstOrder(Distribution):
     """Intensities, their gray levels, and the shift that pyradiomics adds in energies."""
 
     def __init__(self, region: Region) -> None:
-        super().__init__(region.intensities)
+        super().__init__(region.distribution.values, region.distribution.counts)
         self.levels = histogram.Histogram(region.levels)
         self.shift = region.settings.intensity_shift
         self.voxel_volume = float(region.spacing.prod())
 
     def energy(self) -> float:
-        shifted = self.values + self.shift
-        return float(shifted @ shifted)
+        return float(self.counts @ (self.values + self.shift) ** 2)
 
 
 _renamed(

@@ -8,11 +8,15 @@ from functools import cached_property
 import numpy as np
 
 from .definition import Undefined
+from .distribution import Distribution
 from .levels import GrayLevels, discretized
 from .settings import FeatureSettings
 from .texture import Texture, bounding_box
 
 __all__ = ["Region", "bounding_box"]
+
+# A table of intensities with more entries than this costs more than it saves.
+_LARGEST_TABLE = 2**18
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +55,8 @@ class Region:
     length_unit: str = "mm"
 
     @cached_property
-    def intensities(self) -> np.ndarray:
-        """Intensities of the voxels of `mask` as float64, in memory order.
-
-        Raises
-        ------
-        Undefined
-            If no voxel is left, or if one of them holds no number.
-        """
+    def _pixels(self) -> np.ndarray:
+        """Values of the voxels of `mask` in the pixel type of the image, in memory order; all are numbers."""
         values = self.image[self.mask]
         if not values.size:
             raise Undefined("No voxel of the segment is left after re-segmentation.")
@@ -69,7 +67,35 @@ class Region:
                     f"{bad} of {values.size} voxels hold no number (NaN or infinity): "
                     "set a re-segmentation range to leave them out."
                 )
-        return values.astype(np.float64)
+        return values
+
+    @cached_property
+    def intensities(self) -> np.ndarray:
+        """Intensities of the voxels of `mask` as float64, in memory order.
+
+        Raises
+        ------
+        Undefined
+            If no voxel is left, or if one of them holds no number.
+        """
+        return self._pixels.astype(np.float64)
+
+    @cached_property
+    def _offsets(self) -> np.ndarray | None:
+        """Whole-numbered intensities above their minimum, if their range is small enough for a table; else None."""
+        if self._pixels.dtype.kind not in "iu":
+            return None
+        low, high = int(self._pixels.min()), int(self._pixels.max())
+        return self._pixels.astype(np.intp) - low if high - low < _LARGEST_TABLE else None
+
+    @cached_property
+    def distribution(self) -> Distribution:
+        """The intensities of `mask`, without their places. May be undefined, as `intensities`."""
+        if self._offsets is None:
+            return Distribution(*np.unique(self.intensities, return_counts=True))
+        counts = np.bincount(self._offsets)
+        occurs = np.flatnonzero(counts)
+        return Distribution(occurs + float(self._pixels.min()), counts[occurs])
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -84,7 +110,12 @@ class Region:
     @cached_property
     def levels(self) -> GrayLevels:
         """Gray level of each voxel of `mask`, in memory order."""
-        return discretized(self.intensities, self.settings)
+        if self._offsets is None:
+            return discretized(self.intensities, self.settings)
+        distinct = discretized(self.distribution.values, self.settings)
+        table = np.zeros(int(self._offsets.max()) + 1, distinct.values.dtype)
+        table[(self.distribution.values - self.distribution.minimum).astype(np.intp)] = distinct.values
+        return GrayLevels(table[self._offsets], distinct.count)
 
     @cached_property
     def texture(self) -> Texture:

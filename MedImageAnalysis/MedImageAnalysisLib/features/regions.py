@@ -18,6 +18,8 @@ __all__ = ["RegionReader"]
 
 # Labels above this are rare; a table of boxes indexed by label would then be mostly empty.
 _LARGEST_DENSE_LABEL = 65535
+# For so few labels, looking for each is faster than the pass that finds all.
+_FEW_LABELS = 4
 
 
 class RegionReader:
@@ -46,7 +48,10 @@ class RegionReader:
         self._dimension = image.GetDimension()
         self._pixels = _volume(image)
         self._layers = [_volume(layer) for layer in self._segmentation.layers]
-        self._boxes = [_boxes(layer) for layer in self._layers]
+        self._boxes = [
+            _boxes(layer, {segment.label for segment in segmentation.segments if segment.layer == k})
+            for k, layer in enumerate(self._layers)
+        ]
         self._length_unit = length_unit
         self._new_spacing = new_spacing(image, settings)
         spacing = np.array((self._new_spacing or image.GetSpacing())[::-1])
@@ -104,11 +109,29 @@ def _volume(image: sitk.Image) -> np.ndarray:
     return pixels if pixels.ndim == 3 else pixels[np.newaxis]
 
 
-def _boxes(labels: np.ndarray) -> dict[int, tuple[slice, ...]]:
-    """Return the box of each label that occurs."""
+def _boxes(labels: np.ndarray, wanted: set[int]) -> dict[int, tuple[slice, ...]]:
+    """Return the box of each wanted label that occurs."""
+    if not labels.size or not labels.any():
+        return {}
+    outer = bounding_box(labels)
+    inner = labels[outer]
+    if len(wanted) <= _FEW_LABELS:
+        masks = {label: inner == label for label in wanted}
+        boxes = {label: bounding_box(mask) for label, mask in masks.items() if mask.any()}
+    else:
+        boxes = _boxes_in_one_pass(inner)
+    return {
+        label: tuple(
+            slice(part.start + around.start, part.stop + around.start) for part, around in zip(box, outer, strict=True)
+        )
+        for label, box in boxes.items()
+    }
+
+
+def _boxes_in_one_pass(labels: np.ndarray) -> dict[int, tuple[slice, ...]]:
     from scipy.ndimage import find_objects
 
-    if not labels.size or labels.max() <= _LARGEST_DENSE_LABEL:
+    if labels.max() <= _LARGEST_DENSE_LABEL:
         found = find_objects(labels)
         return {label: box for label, box in enumerate(found, start=1) if box is not None}
     values, ranks = np.unique(labels, return_inverse=True)

@@ -45,10 +45,16 @@ def directions(distance: int, norm: str, in_plane: bool, exactly: bool) -> np.nd
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Return the least box that holds all voxels of a mask which is not empty."""
-    axes = range(mask.ndim)
-    used = (np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes)
-    return tuple(slice(int(index[0]), int(index[-1]) + 1) for index in used)
+    """Return the least box that holds all nonzero elements of an array, of which there are some.
+
+    From the slowest axis to the fastest, each time only within what the axes before have left.
+    """
+    box: tuple[slice, ...] = ()
+    for axis in range(mask.ndim):
+        inner = mask[box]
+        used = np.flatnonzero(inner.max(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        box += (slice(int(used[0]), int(used[-1]) + 1),)
+    return box
 
 
 class Texture:
