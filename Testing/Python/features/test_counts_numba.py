@@ -117,6 +117,17 @@ def test_compiled_code_is_kept_in_the_folder_of_the_user():
     assert before == numba.config.CACHE_DIR
 
 
+def test_a_read_only_home_does_not_stop_the_compiled_code(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(blocked))
+    monkeypatch.setattr(sys, "platform", "linux")
+    folder = compiled._cache_folder()
+    assert folder.is_dir()
+    assert blocked not in folder.parents
+
+
 def test_missing_numba_is_told_and_not_replaced(monkeypatch):
     compiled._kernels.cache_clear()
     monkeypatch.setitem(sys.modules, "numba", None)

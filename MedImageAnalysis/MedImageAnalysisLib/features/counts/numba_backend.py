@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -139,11 +140,17 @@ def _kernels() -> ModuleType:
 
 
 def _cache_folder() -> Path:
-    """Return the folder for compiled code by the custom of the operating system."""
+    """Return a folder for compiled code: the user's by the custom of the system, or one for this process alone."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Caches"
     else:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "MedImageAnalysis" / "numba"
+    folder = Path(base) / "MedImageAnalysis" / "numba"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        # A read-only home, e.g. in a container. Nobody else can write to a folder made by mkdtemp.
+        return Path(tempfile.mkdtemp(prefix="MedImageAnalysis-"))
+    return folder
