@@ -41,8 +41,7 @@ def test_where_several_models_speak_each_row_says_whose_it_is(heart_size, pneumo
     assert [row.category for row in rows] == ["Heart size: Enlarged", "Pneumonia: Not assessed"]
 
 
-@pytest.mark.parametrize("preset", available_presets(), ids=lambda preset: preset.name)
-def test_every_preset_lists_all_its_steps(preset):
-    lines = steps_text(preset).splitlines()
-    steps = (*preset.preprocessing, *preset.segmentation, preset.features, *preset.measurements, *preset.models)
-    assert len(lines) == len(steps)
+def test_every_preset_lists_all_its_steps():
+    for preset in available_presets():
+        steps = (*preset.preprocessing, *preset.segmentation, preset.features, *preset.measurements, *preset.models)
+        assert len(steps_text(preset).splitlines()) == len(steps), preset.name
