@@ -1,4 +1,4 @@
-"""Evidence maps as overlays: a volume in a diverging color table, clear where there is no evidence."""
+"""Evidence maps as overlays: a volume in a diverging color table, clear where there is little evidence."""
 
 from __future__ import annotations
 
@@ -19,16 +19,23 @@ __all__ = ["EVIDENCE_COLORS", "addEvidenceColors", "updateOverlayNode"]
 EVIDENCE_COLORS = 255
 # Blue speaks against a category, red for it: distinguishable with all common kinds of color vision.
 _AGAINST, _FOR = (0.13, 0.40, 0.67), (0.70, 0.09, 0.17)
+# Share of the strongest evidence below which the image is seen as it is.
+_CLEAR_BELOW = 0.1
 
 
 def addEvidenceColors(scene: slicer.vtkMRMLScene | None = None) -> slicer.vtkMRMLColorTableNode:
-    """Add a color table from blue over clear to red; its middle entry stands for no evidence."""
+    """Add a color table from blue over white to red, its middle clear; the middle entry stands for no evidence.
+
+    The strength is in the saturation, not in the opacity: Slicer's slice views show an entry of a color table either
+    fully or not at all. Show the overlay as a half transparent foreground.
+    """
     with added_node("vtkMRMLColorTableNode", "Evidence", scene) as colors:
         colors.SetTypeToUser()
         colors.SetNumberOfColors(EVIDENCE_COLORS)
         for index, share in enumerate(np.linspace(-1, 1, EVIDENCE_COLORS)):
-            red, green, blue = _FOR if share > 0 else _AGAINST
-            colors.SetColor(index, f"{share:+.3f}", red, green, blue, abs(float(share)))
+            strength = abs(float(share))
+            tint = (1 - strength * (1 - value) for value in (_FOR if share > 0 else _AGAINST))
+            colors.SetColor(index, f"{share:+.3f}", *tint, float(strength >= _CLEAR_BELOW))
         colors.SetHideFromEditors(True)
     return colors
 

@@ -122,14 +122,20 @@ def test_lines_of_a_measurement_join_the_measured_points(scene, a_volume_analysi
         assert node.GetLocked()
 
 
-def test_an_evidence_map_is_clear_at_zero(scene, an_analysis):
+def test_an_evidence_map_is_clear_at_zero_and_saturated_at_its_strongest(scene, an_analysis):
     nodes = nodesFromAnalysis(an_analysis)
     display = nodes.overlays[0].GetDisplayNode()
     assert display.GetWindowLevelMin() == -display.GetWindowLevelMax()
     assert display.GetColorNode() is nodes.overlayColors
-    color = [0.0] * 4
-    nodes.overlayColors.GetColor(127, color)
-    assert color[3] == 0
+    colors = np.zeros((255, 4))
+    for index, color in enumerate(colors):
+        nodes.overlayColors.GetColor(index, color)
+    np.testing.assert_allclose(colors[[0, 254], :3], [(0.13, 0.40, 0.67), (0.70, 0.09, 0.17)], atol=1 / 255)
+    assert not colors[127 - 12 : 127 + 13, 3].any()
+    assert set(colors[:114, 3]) == set(colors[141:, 3]) == {1.0}
+    # The weaker the evidence, the closer to white.
+    assert (np.diff(colors[:127, 0]) >= 0).all()
+    assert (np.diff(colors[128:, 1]) <= 0).all()
     np.testing.assert_array_equal(
         sitk.GetArrayFromImage(volumeFromNode(nodes.overlays[0]).pixels),
         sitk.GetArrayFromImage(an_analysis.recognitions[0].evidence_map),
