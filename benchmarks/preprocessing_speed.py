@@ -2,9 +2,9 @@
 
 Run: ``PYTHONPATH=MedImageAnalysis python benchmarks/preprocessing_speed.py [--case xray|mri|ct] [NAME ...]``
 
-The images are phantoms: a radiograph of 2048 x 2048 (uint16, 0.2 mm), a T1 volume of 256 x 256 x 180 (int16, 1 mm) and a CT
-of 512 x 512 x 300 (int16, 0.8 x 0.8 x 1 mm). Beside the seconds stand the seconds of all processors together, which
-tell more on a busy machine, and the longest time between two chances to cancel.
+The images are phantoms: a radiograph of 2048 x 2048 (uint16, 0.2 mm), a T1 volume of 256 x 256 x 180 (int16, 1 mm)
+and a CT of 512 x 512 x 300 (int16, 0.8 x 0.8 x 1 mm). Beside the seconds stand the seconds of all processors together,
+which tell more on a busy machine, and the longest time between two chances to cancel.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class AnisotropicDiffusion(ScalarStep):
 
     References
     ----------
-    Perona, Malik 1990, doi:10.1109/34.56205; curvature form: Whitaker, Xue 2001, doi:10.1109/ICIP.2001.958968.
+    Perona, Malik 1990, doi:10.1109/34.56205; curvature form: Whitaker, Xue 2001, Proc. IEEE ICIP.
     """
 
     name = "anisotropic-diffusion"

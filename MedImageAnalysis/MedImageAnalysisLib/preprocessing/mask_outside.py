@@ -19,7 +19,8 @@ __all__ = ["Collimation", "MaskBurnedInText", "MaskCollimation", "find_burned_in
 
 _WORK_SIZE = 512
 # A blade's edge is a straight line: at least this share of the rows (columns) must show it.
-_STRAIGHT = 0.6
+_STRAIGHT = 0.75
+_FLAT = 0.7
 _BLADE_REACH = 0.4
 
 
@@ -41,8 +42,8 @@ class Collimation:
 def find_collimation(image: sitk.Image) -> Collimation:
     """Find collimator blades parallel to the sides of a radiograph.
 
-    A blade is a flat band along a side whose inner edge is straight: a jump of the same sign, larger than a twentieth
-    of the image's range, in at least 60 % of the rows. After Kawashita et al. 2003, doi:10.1117/12.480365.
+    A blade is a flat band along a side whose inner edge is straight: a jump of the same sign, larger than a tenth
+    of the image's range, in at least three quarters of the rows.
 
     Parameters
     ----------
@@ -68,13 +69,14 @@ def _blade(values: np.ndarray, contrast: float) -> int:
     if columns < 3 or contrast <= 0:
         return 0
     jumps = values[:, 2 : columns + 2] - values[:, :columns]
-    rising = (jumps > contrast / 20).mean(axis=0)
-    falling = (jumps < -contrast / 20).mean(axis=0)
+    rising = (jumps > contrast / 10).mean(axis=0)
+    falling = (jumps < -contrast / 10).mean(axis=0)
     edges = np.flatnonzero(np.maximum(rising, falling) >= _STRAIGHT)
     for edge in edges[::-1]:
         band = values[:, : edge + 1]
         middle = np.median(band)
-        if np.mean(np.abs(band - middle) < contrast / 10) >= 0.9:
+        # Scatter brightens the last part of a blade toward the field.
+        if np.mean(np.abs(band - middle) < contrast / 10) >= _FLAT:
             return int(edge) + 2
     return 0
 

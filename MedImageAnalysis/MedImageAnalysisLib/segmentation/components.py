@@ -105,7 +105,7 @@ class Morphology(Refinement):
 
     References
     ----------
-    Serra 1982, ISBN 978-0126372427; distances: Maurer, Qi, Raghavan 2003, doi:10.1109/TPAMI.2003.1177156.
+    Serra 1982, ISBN 978-0126372403; distances: Maurer, Qi, Raghavan 2003, doi:10.1109/TPAMI.2003.1177156.
     """
 
     name = "morphology"
