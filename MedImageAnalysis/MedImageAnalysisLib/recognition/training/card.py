@@ -36,7 +36,6 @@ def model_card(
     outliers: Mapping[str, float] | None = None,
 ) -> str:
     """Return the text of CARD.md."""
-    titles = [category["title"] for category in description["classes"]]
     lines = [
         f"# {description['title']}",
         "",
@@ -56,6 +55,24 @@ def model_card(
         "groups drawn with replacement. The probabilities hold where the categories are equally common; give the local",
         "prevalence to adjust them.",
         "",
+        *_figures(judgement, [category["title"] for category in description["classes"]]),
+    ]
+    if outliers:
+        lines += ["", "## Images that are not meant for it", "", "| images | flagged as unlike |", "|---|---|"]
+        lines += [f"| {name} | {100 * share:.0f} % |" for name, share in outliers.items()]
+    lines += ["", "## Known failures", *(f"- {text}" for text in known_failures)]
+    lines += [
+        "- Held-out images come from the same source as the training images: elsewhere the figures will be lower.",
+        "",
+        "## Made by",
+        f"`{command}`",
+    ]
+    return "\n".join(lines)
+
+
+def _figures(judgement: Judgement, titles: Sequence[str]) -> list[str]:
+    """Return the tables of figures and of confusions."""
+    return [
         f"## Figures on {judgement.cases} held-out images (95 % bootstrap intervals over groups)",
         "",
         "| figure | value | 95 % interval |",
@@ -69,14 +86,3 @@ def model_card(
             for title, row in zip(titles, judgement.confusion, strict=True)
         ),
     ]
-    if outliers:
-        lines += ["", "## Images that are not meant for it", "", "| images | flagged as unlike |", "|---|---|"]
-        lines += [f"| {name} | {100 * share:.0f} % |" for name, share in outliers.items()]
-    lines += ["", "## Known failures", *(f"- {text}" for text in known_failures)]
-    lines += [
-        "- Held-out images come from the same source as the training images: elsewhere the figures will be lower.",
-        "",
-        "## Made by",
-        f"`{command}`",
-    ]
-    return "\n".join(lines)

@@ -119,39 +119,59 @@ def fit_linear(
     classes = int(y.max()) + 1
     balance = _balance(y, classes)
     fold = group_folds(groups, y, settings.folds, settings.seed)
-    scores = np.zeros((len(settings.penalties), len(y), classes))
-    distances = np.zeros(len(y))
-    for index in range(settings.folds):
-        progress.step(f"Cross-validate: fold {index + 1} of {settings.folds}", 0.6 * index / settings.folds)
-        scores[:, fold == index], distances[fold == index] = _held_out(x, y, balance, fold == index, settings)
-    truth, case_weights = y[genuine], _balance(y[genuine], classes)
-    temperatures = [_temperature(s[genuine], truth, case_weights) for s in scores]
-    losses = [_loss(s[genuine] / t, truth, case_weights) for s, t in zip(scores, temperatures, strict=True)]
-    best = int(np.argmin(losses))
-    out_of_fold = softmax(scores[best][genuine] / temperatures[best])
+    held_out = _cross_validate(x, y, fold, genuine, settings, progress.part(0.0, 0.6))
 
     progress.step("Fit on all cases", 0.65)
     arrays = _axes(x, settings)
     _, u = project(arrays, x)
-    weights, intercept = _regress(u, arrays["variances"], y, balance, settings.penalties[best])
+    weights, intercept = _regress(u, arrays["variances"], y, balance, held_out.penalty)
     arrays |= {"weights": weights, "intercept": intercept}
-    arrays |= _bootstrap(u, arrays, y, groups, settings.penalties[best], settings, progress.part(0.7, 1.0))
+    arrays |= _bootstrap(u, arrays, y, groups, held_out.penalty, settings, progress.part(0.7, 1.0))
     limit = None
     if strangers is not None and len(strangers):
         found, limit = _stranger_classifier(arrays, u[genuine], project(arrays, strangers)[1], fold[genuine], settings)
         arrays |= found
     # Out-of-fold models see fewer cases and are less sure: the temperature brings the final scores to their scale.
-    scale = _spread(u @ weights + intercept) / _spread(scores[best])
+    scale = _spread(u @ weights + intercept) / _spread(held_out.scores)
+    out_of_fold = softmax(held_out.scores[genuine] / held_out.temperature)
     return LinearFit(
         arrays=arrays,
-        temperature=float(temperatures[best] * scale),
-        set_thresholds=_set_thresholds(out_of_fold, truth, settings.coverage),
-        outlier_range=_usual_range(distances[genuine], settings.flagged),
+        temperature=held_out.temperature * scale,
+        set_thresholds=_set_thresholds(out_of_fold, y[genuine], settings.coverage),
+        outlier_range=_usual_range(held_out.distances[genuine], settings.flagged),
         priors=(1 / classes,) * classes,
-        penalty=settings.penalties[best],
+        penalty=held_out.penalty,
         stranger_limit=limit,
         out_of_fold=out_of_fold,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _HeldOut:
+    """Out-of-fold scores and distances of all cases at the best penalty, with their temperature."""
+
+    penalty: float
+    temperature: float
+    scores: np.ndarray
+    distances: np.ndarray
+
+
+def _cross_validate(
+    x: np.ndarray, y: np.ndarray, fold: np.ndarray, genuine: np.ndarray, settings: FitSettings, progress: Progress
+) -> _HeldOut:
+    """Choose the penalty with the best likelihood of the genuine cases, each seen by a model that did not know it."""
+    classes = int(y.max()) + 1
+    balance = _balance(y, classes)
+    scores = np.zeros((len(settings.penalties), len(y), classes))
+    distances = np.zeros(len(y))
+    for index in range(settings.folds):
+        progress.step(f"Cross-validate: fold {index + 1} of {settings.folds}", index / settings.folds)
+        scores[:, fold == index], distances[fold == index] = _held_out(x, y, balance, fold == index, settings)
+    truth, case_weights = y[genuine], _balance(y[genuine], classes)
+    temperatures = [_temperature(s[genuine], truth, case_weights) for s in scores]
+    losses = [_loss(s[genuine] / t, truth, case_weights) for s, t in zip(scores, temperatures, strict=True)]
+    best = int(np.argmin(losses))
+    return _HeldOut(settings.penalties[best], temperatures[best], scores[best], distances)
 
 
 def _held_out(

@@ -81,7 +81,7 @@ def _features(
         rows = [describe(recipe.descriptors, variant) for variant in variants]
         copies.append(rows or [np.zeros_like(x[-1])] * recipe.copies)
     work.mkdir(parents=True, exist_ok=True)
-    arrays = np.array(x, dtype=np.float16), np.array(copies, dtype=np.float16).reshape(len(x), recipe.copies, -1)
+    arrays = np.array(x, dtype=np.float16), np.array(copies, dtype=np.float16).reshape(len(x), recipe.copies, len(x[0]))
     np.savez(stored, x=arrays[0], copies=arrays[1])
     return arrays[0].astype(np.float32), arrays[1].astype(np.float32)
 
@@ -143,7 +143,7 @@ def _card(recipe: Recipe, description: dict, judgement: Judgement, flagged: Mapp
         features="Features of the whole image, brought to a square and to ranks, with burned-in marks filled in: "
         + "; ".join(f"`{descriptor!r}`" for descriptor in recipe.descriptors)
         + ".",
-        split=f"{cases} images train and calibrate, each with {recipe.copies} augmented copies that only train; "
+        split=f"{cases} images train and calibrate; augmented copies of each, which only train: {recipe.copies}. "
         f"{judgement.cases} others, of other patients or groups, give the figures below.",
         command=f"python -m MedImageAnalysisLib.recognition.training.images {description['name']} DATA "
         f"--output models/{description['name']}",

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +27,9 @@ from ..inputs import Input
 from ..model import Model
 from .card import model_card, performance_rows
 from .data import LabelledImage
-from .fitting import FitSettings, compact, fit_linear
+from .fitting import FitSettings, LinearFit, compact, fit_linear
 from .folder import write_model
-from .judging import judge
+from .judging import Judgement, judge
 from .recipes import CHEST, chest_cases
 
 __all__ = ["INPUTS", "main", "train"]
@@ -65,7 +66,16 @@ def train(data: Path, output: Path, work: Path, progress: Progress, every: int =
     kept = np.array([not case.held_out for case in cases])
     settings = FitSettings(explained=0.9999, seed=CHEST.settings.seed)
     fit = compact(fit_linear(x[kept], y[kept], groups[kept].tolist(), settings, progress.part(0.8, 0.95)))
-    description = {
+    description = _described(fit, int(kept.sum()), settings.coverage)
+    model = write_model(output, description | {"performance": []}, f"# {description['title']}", fit.arrays)
+    judgement = judge(model, x[~kept], y[~kept], groups[~kept].tolist(), CHEST.positive, CHEST.question)
+    final = description | {"performance": performance_rows(judgement, f"held-out part of {CHEST.folder}")}
+    return write_model(output, final, _card(final, judgement, int(kept.sum()), int((~usable).sum()), every), fit.arrays)
+
+
+def _described(fit: LinearFit, cases: int, coverage: float) -> dict[str, Any]:
+    """Return the model.json of the fitted chain, still without figures."""
+    return {
         "format": 1,
         "kind": "linear",
         **CHEST.description,
@@ -73,9 +83,9 @@ def train(data: Path, output: Path, work: Path, progress: Progress, every: int =
         "title": "Pneumonia by the textbook chain",
         "intended_use": "Teaching: what a softmax over a few region features can and cannot tell of a radiograph of a "
         "child of 1 to 5 years. Use chest-xray-pneumonia for anything else. Not for diagnosis.",
-        "training": CHEST.description["training"] | {"cases": int(kept.sum())},
+        "training": CHEST.description["training"] | {"cases": cases},
         "references": CHEST.description["references"][:1],
-        "coverage": settings.coverage,
+        "coverage": coverage,
         "linear": {
             "inputs": [source.to_json() for source in INPUTS],
             "temperature": fit.temperature,
@@ -85,17 +95,17 @@ def train(data: Path, output: Path, work: Path, progress: Progress, every: int =
             "gate": CHEST.description["name"],
         },
     }
-    model = write_model(output, description | {"performance": []}, f"# {description['title']}", fit.arrays)
-    judgement = judge(model, x[~kept], y[~kept], groups[~kept].tolist(), CHEST.positive, CHEST.question)
-    final = description | {"performance": performance_rows(judgement, f"held-out part of {CHEST.folder}")}
-    card = model_card(
-        final,
+
+
+def _card(description: dict[str, Any], judgement: Judgement, cases: int, left_out: int, every: int) -> str:
+    return model_card(
+        description,
         judgement,
         features=f"Preset `{PRESET}`; mean, standard deviation, 10th, 50th and 90th percentile over all superpixels of "
         + ", ".join(f"`{name}`" for name in _FEATURES)
         + ".",
-        split=f"{int(kept.sum())} images train and calibrate; {judgement.cases} of other patients give the figures. "
-        f"{int((~usable).sum())} images without a complete row of features were left out.",
+        split=f"{cases} images train and calibrate; {judgement.cases} of other patients give the figures. "
+        f"{left_out} images without a complete row of features were left out.",
         command=f"python -m MedImageAnalysisLib.recognition.training.textbook DATA --every {every} "
         "--output models/chest-xray-textbook",
         notes=(
@@ -107,7 +117,6 @@ def train(data: Path, output: Path, work: Path, progress: Progress, every: int =
             *CHEST.known_failures[1:],
         ),
     )
-    return write_model(output, final, card, fit.arrays)
 
 
 def _features(cases: Sequence[LabelledImage], stored: Path, progress: Progress) -> np.ndarray:
