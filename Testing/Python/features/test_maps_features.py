@@ -1,7 +1,6 @@
 """A map holds, at each voxel, what the family of the feature gives for the neighborhood of that voxel alone."""
 
 import importlib
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +15,8 @@ from MedImageAnalysisLib.errors import (
 )
 from MedImageAnalysisLib.features.levels import GrayLevels
 from MedImageAnalysisLib.features.maps import feature_map, feature_maps, mappable_features, weighted_map
+from MedImageAnalysisLib.features.region import Region
 from MedImageAnalysisLib.features.settings import FeatureSettings
-from MedImageAnalysisLib.features.texture import Texture
 from MedImageAnalysisLib.progress import Progress
 
 LEVELS = 4
@@ -57,12 +56,18 @@ def image_of(array: np.ndarray) -> sitk.Image:
 def values_alone(pixels, inside, settings, flat=False) -> dict[str, float]:
     """All features of the given voxels, by the modules of the families."""
     levels = GrayLevels(pixels[inside].astype(np.uint8), LEVELS)
-    region = SimpleNamespace(
-        intensities=pixels[inside].astype(np.float64),
-        levels=levels,
-        texture=Texture(inside, inside, levels, settings, flat),
+    region = Region(
+        image=pixels,
+        shape_mask=inside,
+        mask=inside,
+        spacing=np.ones(3),
         settings=settings,
+        surroundings=pixels,
+        corner=(0, 0, 0),
+        dimension=2 if flat else 3,
     )
+    # Maps take the gray levels from the whole region, not from the neighborhood.
+    vars(region)["levels"] = levels
     found = {}
     for name in FAMILIES:
         module = importlib.import_module(f"MedImageAnalysisLib.features.{name}")
