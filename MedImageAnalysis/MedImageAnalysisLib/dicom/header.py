@@ -145,17 +145,17 @@ def is_dicom(path: Path) -> bool:
 @contextmanager
 def damage_as_error(path: Path) -> Iterator[None]:
     """Turn what pydicom raises for damaged files into a clear error; keep its warnings, which quote values, quiet."""
-    from pydicom.config import disable_value_validation
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
     try:
-        with warnings.catch_warnings(), disable_value_validation():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (*_DAMAGE, BytesLengthException, InvalidDicomError) as error:
+    except (*_DAMAGE, BytesLengthException, InvalidDicomError):
+        # Not chained: pydicom's message may quote bytes of the header, and so the patient's name, into a log.
         raise UnreadableImageError(
             f"'{path.name}' is a damaged or truncated DICOM file. Export or copy it again."
-        ) from error
+        ) from None
 
 
 def read_header(path: Path) -> Dataset:

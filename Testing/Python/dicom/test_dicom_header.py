@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 
 import numpy as np
 import pytest
@@ -205,6 +206,16 @@ def test_values_against_the_standard_are_not_quoted_in_logs(file, caplog):
 )
 def test_only_ct_that_says_nothing_else_is_in_hounsfield_units(file, attributes, unit):
     assert read_image(write(file, image_dataset(PIXELS, **attributes))).info.intensity_unit == unit
+
+
+def test_a_damaged_header_is_not_quoted_in_the_traceback(file):
+    content = write(file, radiograph()).read_bytes()
+    # The length of Rows, stretched over the patient's name that follows in this file.
+    at = content.index(b"\x28\x00\x10\x00US") + 6
+    file.write_bytes(content[:at] + b"\x21\x00" + FAMILY_NAME.encode() + content[at + 2 :])
+    with pytest.raises(UnreadableImageError) as caught:
+        read_image(file)
+    assert FAMILY_NAME not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_malformed_number_is_a_damaged_file(file):
