@@ -8,14 +8,15 @@ follow from how often each patch occurs: no vertex is ever stored.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["area_and_volume", "line_ends", "outer_points"]
+__all__ = ["LineEnds", "area_and_volume", "line_ends", "outer_points"]
 
 _MIRROR_BIT = 0x40
 # Fewer points than this are not worth the search for those that stand out.
-_FEW_POINTS = 30
+_FEW_POINTS = 100
 
 
 def area_and_volume(mask: np.ndarray, spacing: np.ndarray, pairing: str = "closed") -> tuple[float, float]:
@@ -91,26 +92,45 @@ def _marched() -> tuple[np.ndarray, np.ndarray]:
     return triangles, cube[chosen] // 2
 
 
-def line_ends(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
-    """Return the first and last voxel of each line along `axis` that meets the mask, and the lines' other indices."""
-    lines = np.nonzero(mask.any(axis=axis))
-    first = mask.argmax(axis=axis)[lines]
-    last = mask.shape[axis] - 1 - np.flip(mask, axis).argmax(axis=axis)[lines]
-    return first, last, lines
+class LineEnds(NamedTuple):
+    """First and last voxel of the mask on each line along one axis, indexed by the other axes; none: first > last."""
+
+    first: np.ndarray
+    last: np.ndarray
 
 
-def outer_points(mask: np.ndarray) -> np.ndarray:
-    """Return mesh vertices of which the mesh's convex hull is also the hull, shape (points, dimension), in voxels.
+def line_ends(mask: np.ndarray) -> tuple[LineEnds, ...]:
+    """Return where the lines along each axis enter and leave a 2D or 3D mask."""
+    return tuple(_line_ends(mask, axis) for axis in range(mask.ndim))
 
-    Along each line of voxels only the first and the last vertex can be a corner of the hull, and only if it stands out
-    from the ends of the lines beside it.
+
+def _line_ends(mask: np.ndarray, axis: int) -> LineEnds:
+    size = mask.shape[axis]
+    # The largest rank of a voxel inside, counted from either end; small numbers and whole rows keep this fast.
+    ranks = np.arange(1, size + 1, dtype=np.uint8 if size < 256 else np.uint32)
+    ranks = ranks.reshape([-1 if other == axis else 1 for other in range(mask.ndim)])
+    last, first = ((mask * each).max(axis=axis).astype(np.int64) for each in (ranks, np.flip(ranks, axis)))
+    return LineEnds(size - first, last - 1)
+
+
+def outer_points(ends: tuple[LineEnds, ...], reach: float = 0.5) -> np.ndarray:
+    """Return the ends of lines, moved outward by `reach`, that the convex hull of all of them may have as corners.
+
+    With a reach of half a voxel these are mesh vertices, and the hull is the mesh's: along each line of voxels only
+    the first and the last vertex can be a corner of it, and only if it stands out from the ends of the lines beside.
+
+    Returns
+    -------
+    numpy.ndarray of float, shape (points, dimension), in voxels
     """
     found = []
-    for axis in range(mask.ndim):
-        first, last, lines = line_ends(mask, axis)
-        for position, outward in ((first - 0.5, -1.0), (last + 0.5, 1.0)):
-            points = np.insert(np.stack(lines, axis=1).astype(np.float64), axis, position, axis=1)
-            for along in range(mask.ndim):
+    for axis, (first, last) in enumerate(ends):
+        lines = np.nonzero(first <= last)
+        for position, outward in ((first[lines] - reach, -1.0), (last[lines] + reach, 1.0)):
+            columns = [*lines]
+            columns.insert(axis, position)
+            points = np.stack(columns, axis=1).astype(np.float64)
+            for along in range(len(ends)):
                 if along != axis and len(points) > _FEW_POINTS:
                     points = points[_standing_out(points, axis, along, outward)]
             found.append(points)

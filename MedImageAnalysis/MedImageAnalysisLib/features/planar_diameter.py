@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .hull import largest_distance
-from .mesh import line_ends
+from .mesh import LineEnds, line_ends, outer_points
 
 __all__ = ["planar_diameter"]
 
@@ -19,7 +19,7 @@ _ANGLES = np.arange(16) * np.pi / 16
 _EXCESS = 1 / np.cos(np.pi / 32) * (1 + 1e-9)
 
 
-def planar_diameter(mask: np.ndarray, spacing: np.ndarray, axis: int) -> float:
+def planar_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np.ndarray, axis: int) -> float:
     """Return the largest distance between two vertices of the surface mesh in one plane across `axis`.
 
     Mesh vertices lie in the planes of the voxels, and in those halfway between.
@@ -27,46 +27,50 @@ def planar_diameter(mask: np.ndarray, spacing: np.ndarray, axis: int) -> float:
     Parameters
     ----------
     mask : numpy.ndarray of bool, 3D
+    ends : tuple of LineEnds
+        Of the mask.
     spacing : numpy.ndarray of float, shape (3,)
     axis : int
     """
     planes = np.moveaxis(mask, axis, 0)
     sides = np.delete(spacing, axis)
-    used = np.flatnonzero(planes.any(axis=(1, 2)))
-    tops, bottoms = _supports(planes, sides)
+    used, tops, bottoms = _supports(ends, spacing, axis)
     widths = (tops - bottoms).max(axis=0)
     best = 0.0
     for k in np.flatnonzero(widths * _EXCESS >= widths.max()):
-        best = max(best, largest_distance(_outline(planes[used[k]], 0.5) * sides))
+        best = max(best, largest_distance(outer_points(line_ends(planes[used[k]])) * sides))
+    nothing = np.zeros_like(planes[0])
     for plane, bound in _between(used, tops, bottoms):
         if bound * _EXCESS > best:
-            faces = planes[plane] if plane >= 0 else np.zeros_like(planes[0])
-            following = planes[plane + 1] if plane + 1 < len(planes) else np.zeros_like(planes[0])
-            best = max(best, largest_distance(_outline(faces ^ following, 0.0) * sides))
+            before = planes[plane] if plane >= 0 else nothing
+            after = planes[plane + 1] if plane + 1 < len(planes) else nothing
+            best = max(best, largest_distance(outer_points(line_ends(before ^ after), reach=0.0) * sides))
     return best
 
 
-def _supports(planes: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far each plane that meets the segment reaches along each direction, to both sides.
+def _supports(ends: tuple[LineEnds, ...], spacing: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which planes meet the segment, and how far each of them reaches along each direction, to both sides.
 
     Returns
     -------
+    used : numpy.ndarray of int
     tops, bottoms : numpy.ndarray of float, shape (directions, planes)
     """
     tops, bottoms = [], []
-    for along in (1, 2):
-        first, last, (plane, line) = line_ends(planes, along)
+    for along in range(3):
+        if along == axis:
+            continue
+        side = 3 - axis - along
+        first, last = (np.moveaxis(end, 0 if axis < side else 1, 0) for end in ends[along])
+        plane, line = np.nonzero(first <= last)
         starts = np.flatnonzero(np.diff(plane, prepend=-1))
-        # From 0 to 180 degrees the sine is positive, so the last voxel reaches highest; the cosine takes both signs.
-        rise, run = (np.sin(_ANGLES), np.cos(_ANGLES)) if along == 1 else (np.cos(_ANGLES), np.sin(_ANGLES))
-        across = np.multiply.outer(run, line * sides[2 - along])
-        low, high = ((end + shift) * sides[along - 1] for end, shift in ((first, -0.5), (last, 0.5)))
-        upper, lower = np.multiply.outer(rise, high), np.multiply.outer(rise, low)
-        if along == 2:
-            upper, lower = np.maximum(upper, lower), np.minimum(upper, lower)
-        tops.append(np.maximum.reduceat(across + upper, starts, axis=1))
-        bottoms.append(np.minimum.reduceat(across + lower, starts, axis=1))
-    return np.maximum(*tops), np.minimum(*bottoms)
+        low, high = (first[plane, line] - 0.5) * spacing[along], (last[plane, line] + 0.5) * spacing[along]
+        rise, run = (np.sin(_ANGLES), np.cos(_ANGLES)) if along < side else (np.cos(_ANGLES), np.sin(_ANGLES))
+        across = np.multiply.outer(run, line * spacing[side])
+        one, other = across + np.multiply.outer(rise, high), across + np.multiply.outer(rise, low)
+        tops.append(np.maximum.reduceat(np.maximum(one, other), starts, axis=1))
+        bottoms.append(np.minimum.reduceat(np.minimum(one, other), starts, axis=1))
+    return plane[starts], np.maximum(*tops), np.minimum(*bottoms)
 
 
 def _between(used: np.ndarray, tops: np.ndarray, bottoms: np.ndarray) -> list[tuple[int, float]]:
@@ -81,13 +85,3 @@ def _between(used: np.ndarray, tops: np.ndarray, bottoms: np.ndarray) -> list[tu
         width = tops[:, beside].max(axis=1) - bottoms[:, beside].min(axis=1)
         found.append((plane, float(width.max())))
     return found
-
-
-def _outline(plane: np.ndarray, reach: float) -> np.ndarray:
-    """Return the ends of the rows and columns of a 2D mask, moved outward by `reach`."""
-    points = []
-    for along in (0, 1):
-        first, last, (line,) = line_ends(plane, along)
-        for position in (first - reach, last + reach):
-            points.append(np.stack((position, line) if along == 0 else (line, position), axis=1))
-    return np.concatenate(points)

@@ -91,19 +91,19 @@ _renamed(
 @_own(SHAPE, "shape", "Maximum2DDiameterSlice", "Maximum 2D diameter (slice)", "{length}")
 def slice_diameter(solid: SolidShape) -> float:
     """Largest distance between two vertices of the surface mesh in one plane of rows and columns."""
-    return planar_diameter(solid.mask, solid.spacing, 0)
+    return planar_diameter(solid.mask, solid.ends, solid.spacing, 0)
 
 
 @_own(SHAPE, "shape", "Maximum2DDiameterColumn", "Maximum 2D diameter (column)", "{length}")
 def column_diameter(solid: SolidShape) -> float:
     """Largest distance between two vertices of the surface mesh in one plane of slices and columns."""
-    return planar_diameter(solid.mask, solid.spacing, 1)
+    return planar_diameter(solid.mask, solid.ends, solid.spacing, 1)
 
 
 @_own(SHAPE, "shape", "Maximum2DDiameterRow", "Maximum 2D diameter (row)", "{length}")
 def row_diameter(solid: SolidShape) -> float:
     """Largest distance between two vertices of the surface mesh in one plane of slices and rows."""
-    return planar_diameter(solid.mask, solid.spacing, 2)
+    return planar_diameter(solid.mask, solid.ends, solid.spacing, 2)
 
 
 _renamed(

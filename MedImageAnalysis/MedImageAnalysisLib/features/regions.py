@@ -40,9 +40,10 @@ class RegionReader:
     def __init__(
         self, image: sitk.Image, segmentation: Segmentation, settings: FeatureSettings, length_unit: str = "mm"
     ) -> None:
-        for layer in segmentation.layers:
+        elsewhere = [layer for layer in segmentation.layers if not same_grid(layer, image)]
+        for layer in elsewhere:
             _check_place(layer, image)
-        self._segmentation = resample_segmentation(segmentation, image)
+        self._segmentation = resample_segmentation(segmentation, image) if elsewhere else segmentation
         self._image = image
         self._settings = settings
         self._dimension = image.GetDimension()
@@ -111,13 +112,13 @@ def _volume(image: sitk.Image) -> np.ndarray:
 
 def _boxes(labels: np.ndarray, wanted: set[int]) -> dict[int, tuple[slice, ...]]:
     """Return the box of each wanted label that occurs."""
-    if not labels.size or not labels.any():
-        return {}
     outer = bounding_box(labels)
+    if outer is None:
+        return {}
     inner = labels[outer]
     if len(wanted) <= _FEW_LABELS:
-        masks = {label: inner == label for label in wanted}
-        boxes = {label: bounding_box(mask) for label, mask in masks.items() if mask.any()}
+        found = {label: bounding_box(inner == label) for label in wanted}
+        boxes = {label: box for label, box in found.items() if box is not None}
     else:
         boxes = _boxes_in_one_pass(inner)
     return {
@@ -155,9 +156,7 @@ def _resegmented(pixels: np.ndarray, mask: np.ndarray, settings: FeatureSettings
 
 
 def _check_place(layer: sitk.Image, image: sitk.Image) -> None:
-    """Refuse a labelmap whose labels reach out of the image by more than a voxel."""
-    if same_grid(layer, image):
-        return
+    """Refuse a labelmap on another grid whose labels reach out of the image by more than a voxel."""
     words = f"Segmentation: {describe_grid(layer)}. Image: {describe_grid(image)}."
     if layer.GetDimension() != image.GetDimension():
         raise GeometryError(f"The segmentation and the image differ in dimension. {words}")

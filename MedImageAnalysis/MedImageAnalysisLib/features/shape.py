@@ -9,7 +9,7 @@ import numpy as np
 from .definition import Family, Undefined, Values
 from .enclosing import ellipsoid_area, minimum_bounding_box, minimum_ellipsoid
 from .hull import Hull, convex_hull, largest_distance
-from .mesh import area_and_volume, outer_points
+from .mesh import LineEnds, area_and_volume, line_ends, outer_points
 from .region import Region
 
 __all__ = ["FAMILY", "Shape", "compute", "principal_variances"]
@@ -85,8 +85,13 @@ class Shape:
         return 2 * np.sqrt(principal_variances(self.mask, self.spacing))
 
     @cached_property
+    def ends(self) -> tuple[LineEnds, ...]:
+        """Where the lines along each axis enter and leave the segment."""
+        return line_ends(self.mask)
+
+    @cached_property
     def hull(self) -> Hull:
-        return convex_hull(outer_points(self.mask) * self.spacing)
+        return convex_hull(outer_points(self.ends) * self.spacing)
 
     @cached_property
     def box(self) -> np.ndarray:

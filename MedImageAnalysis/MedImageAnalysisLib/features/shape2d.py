@@ -8,7 +8,7 @@ import numpy as np
 
 from .definition import Family, Undefined, Values
 from .hull import Hull, convex_hull, largest_distance
-from .mesh import outer_points
+from .mesh import line_ends, outer_points
 from .region import Region
 from .shape import principal_variances
 
@@ -61,7 +61,7 @@ class PlanarShape:
 
     @cached_property
     def hull(self) -> Hull:
-        return convex_hull(outer_points(self.mask) * self.spacing)
+        return convex_hull(outer_points(line_ends(self.mask)) * self.spacing)
 
     @cached_property
     def axes(self) -> np.ndarray:

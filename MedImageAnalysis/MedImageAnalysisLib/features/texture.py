@@ -44,17 +44,13 @@ def directions(distance: int, norm: str, in_plane: bool, exactly: bool) -> np.nd
     return np.array(offsets, np.int64)
 
 
-def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Return the least box that holds all nonzero elements of an array, of which there are some.
-
-    From the slowest axis to the fastest, each time only within what the axes before have left.
-    """
-    box: tuple[slice, ...] = ()
-    for axis in range(mask.ndim):
-        inner = mask[box]
-        used = np.flatnonzero(inner.max(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        box += (slice(int(used[0]), int(used[-1]) + 1),)
-    return box
+def bounding_box(array: np.ndarray) -> tuple[slice, ...] | None:
+    """Return the least box that holds all elements of an array above 0; None if there are none."""
+    used = np.flatnonzero(array.reshape(len(array), -1).max(axis=1))
+    if not used.size:
+        return None
+    part = slice(int(used[0]), int(used[-1]) + 1)
+    return (part, *bounding_box(array[part].max(axis=0))) if array.ndim > 1 else (part,)
 
 
 class Texture:

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from MedImageAnalysisLib.features.enclosing import ellipsoid_area, minimum_bounding_box, minimum_ellipsoid
 from MedImageAnalysisLib.features.hull import convex_hull, largest_distance
-from MedImageAnalysisLib.features.mesh import area_and_volume, outer_points
+from MedImageAnalysisLib.features.mesh import area_and_volume, line_ends, outer_points
 from MedImageAnalysisLib.features.planar_diameter import planar_diameter
 from MedImageAnalysisLib.features.shape import principal_variances
 from MedImageAnalysisLib.features.shape2d import area_and_perimeter
@@ -66,7 +66,7 @@ def test_a_ball_has_nearly_the_volume_of_a_sphere():
 def test_outer_points_have_the_hull_of_the_mesh(mask):
     vertices, _ = mesh_of(mask, SPACING)
     whole = convex_hull(vertices.astype(np.float64))
-    hull = convex_hull(outer_points(mask) * SPACING)
+    hull = convex_hull(outer_points(line_ends(mask)) * SPACING)
     assert hull.volume == pytest.approx(whole.volume, rel=1e-5)
     assert hull.area == pytest.approx(whole.area, rel=1e-5)
 
@@ -78,7 +78,7 @@ def test_planar_diameters_are_those_of_all_mesh_vertices(mask, axis):
     vertices = vertices.astype(np.float64)
     apart = np.linalg.norm((vertices[:, None] - vertices) * SPACING, axis=2)
     expected = apart[vertices[:, None, axis] == vertices[:, axis]].max()
-    assert planar_diameter(mask, SPACING, axis) == pytest.approx(expected, rel=1e-6)
+    assert planar_diameter(mask, line_ends(mask), SPACING, axis) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_largest_distance_is_found_in_blocks():
