@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -52,19 +54,16 @@ def analyze(
     as_json: AsJson = False,
 ) -> None:
     """Analyze one image: preprocess, segment, extract features, recognize."""
-    from ..image import read_image
     from ..pipeline import run
     from ..preset import load_preset
 
     chosen = None if preset == AUTO else load_preset(preset)
+
+    def work(image: MedicalImage, given: Segmentation | None, progress: Progress) -> Analysis:
+        return run(image, chosen or _choose(image), segmentation=given, progress=progress)
+
     color = chosen.color if chosen else "refuse"
-    with progress_bar(quiet=as_json) as progress:
-        image = read_image(image_path, color=color, progress=progress.part(0.0, 0.1, "Read the image"))
-        chosen = chosen or _choose(image)
-        given = _read_segmentation(segmentation, image)
-        analysis = run(image, chosen, segmentation=given, progress=progress.part(0.1, 0.85))
-        written = _write(analysis, output, scene, picture, progress.part(0.85, 1.0, "Write the results"))
-    _tell(analysis, written, as_json)
+    _carry_out(work, image_path, color, segmentation, _Wanted(output, scene, picture, as_json))
 
 
 def repeat(
@@ -78,17 +77,43 @@ def repeat(
 ) -> None:
     """Repeat an earlier analysis from its record; the results are equal bit for bit."""
     from ..export.record import read_record
-    from ..image import read_image
     from ..pipeline import repeat as repeat_record
 
     provenance = read_record(record)
+
+    def work(image: MedicalImage, given: Segmentation | None, progress: Progress) -> Analysis:
+        return repeat_record(provenance, image, segmentation=given, progress=progress)
+
     color = provenance.preset.get("color", "refuse")
-    with progress_bar(quiet=as_json) as progress:
+    _carry_out(work, image_path, color, segmentation, _Wanted(output, scene, picture, as_json))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the user wants to get out."""
+
+    folder: Path
+    scene: bool
+    picture: bool
+    as_json: bool
+
+
+def _carry_out(
+    work: Callable[[MedicalImage, Segmentation | None, Progress], Analysis],
+    image_path: Path,
+    color: str,
+    segmentation_path: Path | None,
+    wanted: _Wanted,
+) -> None:
+    """Read, do the work, write, tell."""
+    from ..image import read_image
+
+    with progress_bar(quiet=wanted.as_json) as progress:
         image = read_image(image_path, color=color, progress=progress.part(0.0, 0.1, "Read the image"))
-        given = _read_segmentation(segmentation, image)
-        analysis = repeat_record(provenance, image, segmentation=given, progress=progress.part(0.1, 0.85))
-        written = _write(analysis, output, scene, picture, progress.part(0.85, 1.0, "Write the results"))
-    _tell(analysis, written, as_json)
+        given = _read_segmentation(segmentation_path, image)
+        analysis = work(image, given, progress.part(0.1, 0.85))
+        written = _write(analysis, wanted, progress.part(0.85, 1.0, "Write the results"))
+    _tell(analysis, written, wanted.as_json)
 
 
 def _choose(image: MedicalImage) -> Preset:
@@ -102,22 +127,22 @@ def _read_segmentation(path: Path | None, image: MedicalImage) -> Segmentation |
         return None
     from ..segmentation_file import read_segmentation
 
-    return read_segmentation(path, image.pixels)
+    return read_segmentation(path, image)
 
 
-def _write(analysis: Analysis, folder: Path, scene: bool, picture: bool, progress: Progress) -> tuple[Path, ...]:
+def _write(analysis: Analysis, wanted: _Wanted, progress: Progress) -> tuple[Path, ...]:
     from ..export.results import write_results
 
-    written = write_results(analysis, folder, progress.part(0.0, 0.4))
-    if picture:
+    written = write_results(analysis, wanted.folder, progress.part(0.0, 0.4))
+    if wanted.picture:
         from ..report.picture import write_picture
 
         progress.step("Draw the picture", 0.4)
-        written = (write_picture(analysis, folder / "picture.png"), *written)
-    if scene:
+        written = (write_picture(analysis, wanted.folder / "picture.png"), *written)
+    if wanted.scene:
         from ..mrml.scene_file import write_scene
 
-        written += (write_scene(analysis, folder / "scene.mrb", progress.part(0.6, 1.0)),)
+        written += (write_scene(analysis, wanted.folder / "scene.mrb", progress.part(0.6, 1.0)),)
     return written
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import SimpleITK as sitk
-
 from ..analysis import Analysis
 from ..errors import ExportError
 from ..progress import Progress
-from .atomic import replacing
+from .images import write_image
 from .record import write_record
 from .segmentation import write_segmentation
 from .tables import (
@@ -46,9 +44,10 @@ def write_results(analysis: Analysis, folder: Path, progress: Progress) -> tuple
     for name, table in _tables(analysis).items():
         written.append(write_table(folder / f"{name}.tsv", table)[0])
     progress.step("Write the segmentation", 0.3)
-    written.append(write_segmentation(folder / "segmentation.seg.nrrd", analysis.segmentation))
+    labels = folder / "segmentation.seg.nrrd"
+    written.append(write_segmentation(labels, analysis.segmentation, analysis.image))
     progress.step("Write the processed image", 0.6)
-    written.append(_write_image(analysis.processed, folder / "processed.nrrd"))
+    written.append(write_image(analysis.processed, folder / "processed.nrrd"))
     write_record(analysis, folder / "analysis.json")
     return (*written, folder / "analysis.json")
 
@@ -63,12 +62,3 @@ def _tables(analysis: Analysis) -> dict:
         "quality": quality_table(analysis.quality),
     }
     return {name: table for name, table in tables.items() if len(table)}
-
-
-def _write_image(image: sitk.Image, path: Path) -> Path:
-    with replacing(path) as temporary:
-        try:
-            sitk.WriteImage(image, str(temporary), useCompression=True)
-        except RuntimeError as problem:
-            raise ExportError(f"{path.name} could not be written: {problem}") from problem
-    return path

@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from ..analysis import MedicalImage, Segment, Segmentation
 from ..errors import ExportError
 from ..placement import as_volume
-from .atomic import replacing
+from .images import write_image
 from .terminology import terminology_entry
 
 __all__ = ["KEY_TAG", "segment_ids", "write_segmentation"]
@@ -57,12 +57,7 @@ def write_segmentation(
     image = _volume(segmentation, reference)
     for key, value in _header(segmentation, image.GetSize()):
         image.SetMetaData(key, value)
-    with replacing(target) as aside:
-        try:
-            sitk.WriteImage(image, str(aside), useCompression=True)
-        except RuntimeError as problem:
-            raise ExportError(f"{target.name} could not be written: {problem}") from problem
-    return target
+    return write_image(image, target)
 
 
 def segment_ids(segmentation: Segmentation) -> tuple[str, ...]:
