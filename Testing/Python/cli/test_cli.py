@@ -121,3 +121,11 @@ def test_without_typer_it_says_how_to_get_it():
     assert finished.returncode == 1
     assert "medimageanalysis[cli]" in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+def test_an_existing_segmentation_replaces_stage_two(results, discs_file, tmp_path, capsys):
+    again = tmp_path / "again"
+    given = results / "segmentation.seg.nrrd"
+    arguments = ["analyze", str(discs_file), "-p", "generic-2d", "-o", str(again), "--segmentation", str(given)]
+    assert run(arguments) == 0
+    assert (again / "features.tsv").read_bytes() == (results / "features.tsv").read_bytes()
