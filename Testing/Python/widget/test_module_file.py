@@ -182,3 +182,26 @@ def test_the_tests_for_slicer_run_here_too(module, scene, repository, monkeypatc
     sys.modules.pop(name)
     assert suite.countTestCases() >= 3
     assert result.wasSuccessful()
+
+
+def test_results_are_shown_where_there_are_views(module, a_radiograph, discs_preset, slicer_application, monkeypatch):
+    import types
+
+    import vtk
+
+    layouts, tables = [], []
+    layout_manager = types.SimpleNamespace(layout=3, setLayout=layouts.append, mrmlSliceLogics=vtk.vtkCollection)
+    selection = types.SimpleNamespace(SetActiveTableID=tables.append)
+    application_logic = types.SimpleNamespace(
+        GetSelectionNode=lambda: selection, PropagateTableSelection=lambda: tables.append("propagated")
+    )
+    tables_logic = types.SimpleNamespace(GetLayoutWithTable=lambda layout: layout + 100)
+    modules = types.SimpleNamespace(tables=types.SimpleNamespace(logic=lambda: tables_logic))
+    monkeypatch.setattr(slicer_application.app, "layoutManager", lambda: layout_manager)
+    monkeypatch.setattr(slicer_application.app, "applicationLogic", lambda: application_logic, raising=False)
+    monkeypatch.setattr(slicer_application, "modules", modules, raising=False)
+    logic = module.MedImageAnalysisLogic()
+    nodes = logic.analyze(a_radiograph, preset=discs_preset)
+    logic.show(nodes)
+    assert layouts == [103]
+    assert tables == [nodes.probabilities.GetID(), "propagated"]
