@@ -14,7 +14,7 @@ import numpy as np
 from . import glcm, glrlm, glszm, histogram, intensity, ngldm, ngtdm, shape, shape2d
 from .definition import Calculator, Family, Feature
 from .distribution import Distribution
-from .planar_diameter import planar_diameter
+from .planar_diameters import planar_diameters
 from .region import Region
 
 __all__ = ["CALCULATORS", "PLANAR_SHAPE"]
@@ -59,6 +59,11 @@ class SolidShape(shape.Shape):
     def semi_axes(self) -> np.ndarray:
         return 2 * np.sqrt(shape.principal_variances(self.mask, self.spacing, lost=0))
 
+    @cached_property
+    def planar_diameters(self) -> tuple[float, ...]:
+        """Largest distances between mesh vertices in one plane across each axis."""
+        return planar_diameters(self.mask, self.ends, self.spacing)
+
 
 class PlanarShape(shape2d.PlanarShape):
     """A 2D shape, likewise."""
@@ -91,19 +96,19 @@ _renamed(
 @_own(SHAPE, "shape", "Maximum2DDiameterSlice", "Maximum 2D diameter (slice)", "{length}")
 def slice_diameter(solid: SolidShape) -> float:
     """Largest distance between two vertices of the surface mesh in one plane of rows and columns."""
-    return planar_diameter(solid.mask, solid.ends, solid.spacing, 0)
+    return solid.planar_diameters[0]
 
 
 @_own(SHAPE, "shape", "Maximum2DDiameterColumn", "Maximum 2D diameter (column)", "{length}")
 def column_diameter(solid: SolidShape) -> float:
     """Largest distance between two vertices of the surface mesh in one plane of slices and columns."""
-    return planar_diameter(solid.mask, solid.ends, solid.spacing, 1)
+    return solid.planar_diameters[1]
 
 
 @_own(SHAPE, "shape", "Maximum2DDiameterRow", "Maximum 2D diameter (row)", "{length}")
 def row_diameter(solid: SolidShape) -> float:
     """Largest distance between two vertices of the surface mesh in one plane of slices and rows."""
-    return planar_diameter(solid.mask, solid.ends, solid.spacing, 2)
+    return solid.planar_diameters[2]
 
 
 _renamed(

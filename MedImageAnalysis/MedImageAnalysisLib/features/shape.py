@@ -16,6 +16,9 @@ __all__ = ["FAMILY", "Shape", "compute", "principal_variances"]
 
 FAMILY = Family("shape", "Morphology")
 
+# So few points are compared with each other in less time than it takes to find their hull.
+_FEW_POINTS = 500
+
 
 def compute(region: Region) -> Values:
     """Return the values of all features of this family."""
@@ -90,8 +93,13 @@ class Shape:
         return line_ends(self.mask)
 
     @cached_property
+    def outer_points(self) -> np.ndarray:
+        """Mesh vertices that include all corners of the hull."""
+        return outer_points(self.ends) * self.spacing
+
+    @cached_property
     def hull(self) -> Hull:
-        return convex_hull(outer_points(self.ends) * self.spacing)
+        return convex_hull(self.outer_points)
 
     @cached_property
     def box(self) -> np.ndarray:
@@ -203,7 +211,8 @@ def center_of_mass_shift(shape: Shape) -> float:
 @FAMILY.feature("morph_diam", "Maximum 3D diameter", "L0JK", "{length}")
 def maximum_diameter(shape: Shape) -> float:
     """Largest distance between two vertices of the surface mesh."""
-    return largest_distance(shape.hull.points)
+    few = len(shape.outer_points) <= _FEW_POINTS
+    return largest_distance(shape.outer_points if few else shape.hull.points)
 
 
 @FAMILY.feature("morph_pca_maj_axis", "Major axis length", "TDIC", "{length}")

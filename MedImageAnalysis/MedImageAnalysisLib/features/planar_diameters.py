@@ -1,4 +1,4 @@
-"""The largest diameter of a segment within any plane of the grid, without searching all planes.
+"""The largest diameters of a segment within planes of the grid, without searching all planes.
 
 The width of a set of points across any direction is at most its diameter, and across the best of many directions nearly
 as large. So widths, which are fast to compute for all planes at once, tell in which few planes the largest diameter may
@@ -12,15 +12,17 @@ import numpy as np
 from .hull import largest_distance
 from .mesh import LineEnds, line_ends, outer_points
 
-__all__ = ["planar_diameter"]
+__all__ = ["planar_diameters"]
 
 # The bound exceeds the diameter by at most half a percent.
 _ANGLES = np.arange(16) * np.pi / 16
 _EXCESS = 1 / np.cos(np.pi / 32) * (1 + 1e-9)
+# In a box of up to so many voxels the vertices are few.
+_FEW_VOXELS = 500
 
 
-def planar_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np.ndarray, axis: int) -> float:
-    """Return the largest distance between two vertices of the surface mesh in one plane across `axis`.
+def planar_diameters(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np.ndarray) -> tuple[float, ...]:
+    """Return, for each axis, the largest distance between two vertices of the surface mesh in one plane across it.
 
     Mesh vertices lie in the planes of the voxels, and in those halfway between.
 
@@ -30,8 +32,27 @@ def planar_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np.nd
     ends : tuple of LineEnds
         Of the mask.
     spacing : numpy.ndarray of float, shape (3,)
-    axis : int
     """
+    if mask.size <= _FEW_VOXELS:
+        return _compared_diameters(mask, spacing)
+    return tuple(_searched_diameter(mask, ends, spacing, axis) for axis in range(3))
+
+
+def _compared_diameters(mask: np.ndarray, spacing: np.ndarray) -> tuple[float, ...]:
+    """Compare all vertices with each other: the fastest way if they are few."""
+    from scipy.spatial.distance import cdist
+
+    padded = np.pad(mask, 1)
+    # Twice the position, which is a whole number.
+    vertices = np.concatenate(
+        [2 * np.argwhere(np.diff(padded, axis=axis)) + np.eye(3, dtype=int)[axis] for axis in range(3)]
+    )
+    points = vertices * (spacing / 2)
+    apart = cdist(points, points)
+    return tuple(float((apart * (plane[:, None] == plane)).max()) for plane in vertices.T)
+
+
+def _searched_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np.ndarray, axis: int) -> float:
     planes = np.moveaxis(mask, axis, 0)
     sides = np.delete(spacing, axis)
     used, tops, bottoms = _supports(ends, spacing, axis)
