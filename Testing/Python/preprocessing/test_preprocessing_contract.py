@@ -168,3 +168,8 @@ def test_any_oblique_geometry_survives_exactly(name, angle, spacing, origin, dim
     assert result.GetDirection() == image.GetDirection()
     assert result.GetSpacing() == image.GetSpacing()
     assert result.GetOrigin() == image.GetOrigin()
+
+
+def test_the_documentation_lists_every_step(repository):
+    text = (repository / "Docs" / "preprocessing.md").read_text(encoding="utf-8")
+    assert [name for name in STEPS if f"`{name}`" not in text and not name.startswith("mask-")] == []
