@@ -38,7 +38,9 @@ class FitSettings:
     repeats : int
         Bootstrap samples behind the intervals of the figures.
     flagged : float
-        Share of the training images that may be flagged as unlike the training data.
+        Share of the training images that may be flagged by their distance from the others.
+    stranger_flagged : float
+        Share of the training images that may be flagged by the classifier of strangers.
     seed : int
     """
 
@@ -50,6 +52,7 @@ class FitSettings:
     repeats: int = 1000
     coverage: float = 0.9
     flagged: float = 0.02
+    stranger_flagged: float = 0.01
     seed: int = 20240501
 
 
@@ -289,7 +292,7 @@ def _bootstrap(
 def _stranger_classifier(
     arrays: dict[str, np.ndarray], own: np.ndarray, strange: np.ndarray, fold: np.ndarray, settings: FitSettings
 ) -> tuple[dict[str, np.ndarray], float]:
-    """Return the classifier of own (0) against strange (1) cases, and the limit that half of `flagged` exceed."""
+    """Return the classifier of own (0) against strange (1) cases, and the limit that `stranger_flagged` exceed."""
     spread = np.sqrt(arrays["variances"])
     v = np.clip(np.concatenate([own, strange]) / spread, -WHITENED_LIMIT, WHITENED_LIMIT)
     y = np.repeat([0, 1], [len(own), len(strange)])
@@ -306,7 +309,7 @@ def _stranger_classifier(
         held = fold == index
         scores[held] = v[: len(own)][held] @ weights + intercept
     weights, intercept = fit(np.ones(len(y), dtype=bool))
-    limit = float(np.quantile(scores, 1 - 0.5 * settings.flagged))
+    limit = float(np.quantile(scores, 1 - settings.stranger_flagged))
     return {"stranger_weights": weights, "stranger_intercept": np.array(intercept)}, limit
 
 

@@ -105,7 +105,9 @@ BREAST = Recipe(
     descriptors=(Scattering(size=96, grid=6, scales=4, orientations=4),),
     positive=(2,),
     question="malignant against benign or normal",
-    settings=FitSettings(maximum_axes=200, folds=8, penalties=(1e-3, 1e-2, 1e-1, 1.0, 10.0), seed=_SEED),
+    settings=FitSettings(
+        maximum_axes=200, folds=8, penalties=(1e-3, 1e-2, 1e-1, 1.0, 10.0), stranger_flagged=0.03, seed=_SEED
+    ),
     copies=4,
     mirror=True,
     spoiled=1200,
