@@ -134,6 +134,12 @@ def test_matching_to_a_reference_gives_its_histogram_and_to_itself_changes_nothi
     assert np.abs(sitk.GetArrayFromImage(step(reference, quiet)) - target).mean() < 0.005 * np.ptp(target)
 
 
+def test_matching_an_image_of_few_values_to_itself_changes_nothing(quiet):
+    pixels = np.repeat(np.array([0, 10, 40, 90, 255], np.uint8), 200).reshape(25, 40)
+    image = sitk.GetImageFromArray(pixels)
+    assert np.array_equal(sitk.GetArrayFromImage(HistogramMatch.to_image(image)(image, quiet)), pixels)
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float32])
 def test_otsu_is_that_of_scikit_image(kind, noise):
     from skimage.filters import threshold_otsu
