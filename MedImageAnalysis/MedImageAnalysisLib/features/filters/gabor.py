@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ __all__ = ["Gabor"]
 
 # Beyond this many standard deviations the envelope is below 1e-8 of its peak.
 _TRUNCATION = 6.0
+_PLANES_AT_ONCE = 8
 
 
 @FILTERS.register
@@ -52,16 +54,24 @@ class Gabor(ImageFilter):
         """Return the pooled magnitude."""
         planes = _planes(grid)
         angles = self._angles()
+        parts = progress.parts(len(planes))
+        return self._pool(
+            self._plane_response(array, plane, angles, part) for plane, part in zip(planes, parts, strict=True)
+        )
+
+    def _pool(self, responses: Iterable[np.ndarray]) -> np.ndarray:
+        """Return the average or the maximum, voxel by voxel; holds one response at a time."""
         total: np.ndarray | None = None
-        for part, plane in zip(progress.parts(len(planes)), planes, strict=True):
-            for response in self._plane_responses(array, plane, angles, part):
-                if total is None:
-                    total = response
-                elif self.pooling == "average":
-                    total += response
-                else:
-                    np.maximum(total, response, out=total)
-        return total / (len(planes) * len(angles)) if self.pooling == "average" else total
+        count = 0
+        for response in responses:
+            count += 1
+            if total is None:
+                total = response
+            elif self.pooling == "average":
+                total += response
+            else:
+                np.maximum(total, response, out=total)
+        return total / count if self.pooling == "average" else total
 
     def _angles(self) -> np.ndarray:
         if self.orientation_step_deg == 0:
@@ -73,21 +83,30 @@ class Gabor(ImageFilter):
             )
         return np.radians(self.orientation_deg + self.orientation_step_deg * np.arange(count))
 
-    def _plane_responses(self, array: np.ndarray, plane: Grid, angles: np.ndarray, progress: Progress):
-        """Yield the magnitude for each angle in one set of parallel planes, by the Fourier transform."""
-        radius = _TRUNCATION * self.sigma_mm * max(1.0, 1 / self.aspect_ratio)
-        radii = [math.ceil(radius / spacing) for spacing in plane.spacing]
-        padded = pad(array, radii, plane, self.boundary)
-        shape = [fft.next_fast_len(padded.shape[axis]) for axis in plane.axes]
-        spectrum = fft.fft2(padded, shape, axes=plane.axes)
-        # The kernel's center lies at index `radii`, and so does the image's first pixel.
-        starts = [2 * radius for radius in radii]
-        for i, angle in enumerate(angles):
-            progress.step("Gabor filter", i / len(angles))
-            kernel = self._kernel(radii, plane.spacing, angle).astype(np.complex64)
-            transfer = np.moveaxis(fft.fft2(kernel, shape).reshape(*shape, *[1] * (array.ndim - 2)), (0, 1), plane.axes)
-            response = fft.ifft2(spectrum * transfer, axes=plane.axes)
-            yield np.abs(crop(response, starts, array.shape, plane))
+    def _plane_response(self, array: np.ndarray, plane: Grid, angles: np.ndarray, progress: Progress) -> np.ndarray:
+        """Return the magnitude in one set of parallel planes, pooled over the angles, by the Fourier transform."""
+        reach = _TRUNCATION * self.sigma_mm * max(1.0, 1 / self.aspect_ratio)
+        radii = [math.ceil(reach / spacing) for spacing in plane.spacing]
+        shape = [fft.next_fast_len(array.shape[axis] + 2 * n) for axis, n in zip(plane.axes, radii, strict=True)]
+        transfers = [
+            fft.fft2(self._kernel(radii, plane.spacing, angle).astype(np.complex64), shape) for angle in angles
+        ]
+        # The planes last, the stack of them first: some planes at a time keep the memory bounded.
+        rows, columns = plane.axes
+        stack = np.moveaxis(array, plane.axes, (-2, -1)).reshape(-1, array.shape[rows], array.shape[columns])
+        result = np.empty_like(stack)
+        inner = Grid((1, 2), plane.spacing)
+        for start in range(0, len(stack), _PLANES_AT_ONCE):
+            progress.step("Gabor filter", start / len(stack))
+            part = stack[start : start + _PLANES_AT_ONCE]
+            spectrum = fft.fft2(pad(part, radii, inner, self.boundary), shape)
+            # The kernel's center lies at index `radii`, and so does the image's first pixel.
+            starts = [2 * radius for radius in radii]
+            result[start : start + _PLANES_AT_ONCE] = self._pool(
+                np.abs(crop(fft.ifft2(spectrum * transfer), starts, part.shape, inner)) for transfer in transfers
+            )
+        moved = [array.shape[axis] for axis in range(array.ndim) if axis not in plane.axes]
+        return np.moveaxis(result.reshape(*moved, *result.shape[1:]), (-2, -1), plane.axes)
 
     def _kernel(self, radii: list[int], spacing: tuple[float, ...], angle: float) -> np.ndarray:
         x, y = np.meshgrid(
