@@ -71,14 +71,16 @@ def timed_runs(image_path: Path, preset_name: str, runs: int) -> list[tuple[str,
 
 
 def peak_growth(image_path: Path, preset_name: str) -> int:
-    """Return the growth of the peak memory of a fresh process that analyzes once, in bytes."""
+    """Return the growth of the peak memory of a fresh process over what it held after imports, in bytes (Linux)."""
     code = (
-        "import resource, sys; sys.path.insert(0, sys.argv[3]);"
+        "import sys; sys.path.insert(0, sys.argv[3]);"
         "import skimage.segmentation, skimage.measure, skimage.exposure, pydicom, scipy.ndimage, scipy.spatial;"
         "from MedImageAnalysisLib.image import read_image; from MedImageAnalysisLib.pipeline import run;"
         "from MedImageAnalysisLib.preset import load_preset; p = load_preset(sys.argv[2]);"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; run(read_image(sys.argv[1]), p);"
-        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)"
+        # Writing 5 sets the peak back to what is held now; ru_maxrss would be inherited from the parent process.
+        "open('/proc/self/clear_refs', 'w').write('5');"
+        "peak = lambda: int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) * 1024;"
+        "before = peak(); run(read_image(sys.argv[1]), p); print(peak() - before)"
     )
     command = [sys.executable, "-c", code, str(image_path), preset_name, str(ROOT / "MedImageAnalysis")]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
