@@ -6,6 +6,7 @@ the family's data; the function's docstring, with the formula, becomes the descr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -158,6 +159,8 @@ def _mean_over(parts: tuple[Any, ...], feature: Feature) -> tuple[float, str]:
             found.append(feature.compute(part))
         except Undefined as undefined:
             reason = str(undefined)
+    if len(found) == 1 and isinstance(found[0], float):
+        return (float(found[0]), "") if math.isfinite(found[0]) else (np.nan, reason)
     results = np.hstack(found) if len(found) > 1 else np.ravel(found)
     finite = np.isfinite(results)
     if not finite.all():

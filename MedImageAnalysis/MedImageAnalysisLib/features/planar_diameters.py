@@ -58,11 +58,14 @@ def _searched_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np
     used, tops, bottoms = _supports(ends, spacing, axis)
     widths = (tops - bottoms).max(axis=0)
     best = 0.0
-    for k in np.flatnonzero(widths * _EXCESS >= widths.max()):
-        best = max(best, largest_distance(outer_points(line_ends(planes[used[k]])) * sides))
+    for k in np.argsort(-widths, kind="stable"):
+        if widths[k] * _EXCESS > best:
+            best = max(best, largest_distance(outer_points(line_ends(planes[used[k]])) * sides))
     nothing = np.zeros_like(planes[0])
-    for plane, bound in _between(used, tops, bottoms):
-        if bound * _EXCESS > best:
+    halfway, bounds = _between(used, tops, bottoms)
+    for k in np.argsort(-bounds, kind="stable"):
+        plane = halfway[k]
+        if bounds[k] * _EXCESS > best:
             before = planes[plane] if plane >= 0 else nothing
             after = planes[plane + 1] if plane + 1 < len(planes) else nothing
             best = max(best, largest_distance(outer_points(line_ends(before ^ after), reach=0.0) * sides))
@@ -94,15 +97,14 @@ def _supports(ends: tuple[LineEnds, ...], spacing: np.ndarray, axis: int) -> tup
     return plane[starts], np.maximum(*tops), np.minimum(*bottoms)
 
 
-def _between(used: np.ndarray, tops: np.ndarray, bottoms: np.ndarray) -> list[tuple[int, float]]:
+def _between(used: np.ndarray, tops: np.ndarray, bottoms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each plane that has one halfway after it with vertices, and a bound on its diameter there.
 
     A vertex halfway belongs to a voxel on either side, so it reaches no further than the two planes do.
     """
-    rank = {int(plane): k for k, plane in enumerate(used)}
-    found = []
-    for plane in sorted({plane + shift for plane in rank for shift in (-1, 0)}):
-        beside = [rank[other] for other in (plane, plane + 1) if other in rank]
-        width = tops[:, beside].max(axis=1) - bottoms[:, beside].min(axis=1)
-        found.append((plane, float(width.max())))
-    return found
+    alone = (tops - bottoms).max(axis=0)
+    both = (np.maximum(tops[:, :-1], tops[:, 1:]) - np.minimum(bottoms[:, :-1], bottoms[:, 1:])).max(axis=0)
+    adjacent = np.diff(used) == 1
+    after = np.append(np.where(adjacent, both, alone[:-1]), alone[-1])
+    begins = np.append(True, ~adjacent)
+    return np.append(used, used[begins] - 1), np.append(after, alone[begins])

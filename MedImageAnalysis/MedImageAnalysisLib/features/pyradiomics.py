@@ -242,18 +242,15 @@ def maximal_correlation(m: glcm.Cooccurrence) -> np.ndarray:
 
     F = square root of the second largest eigenvalue of Q, Q_ij = sum_k p_ik p_jk / (p_i p_k).
     """
-    return np.array([_second_singular_value(p) for p in m.p])
-
-
-def _second_singular_value(p: np.ndarray) -> float:
-    """Return the square root of Q's second largest eigenvalue; Q is similar to the square of a symmetric matrix."""
-    marginal = p.sum(axis=0)
-    occurs = marginal > 0
+    # Q is similar to the square of a symmetric matrix, whose eigenvalues are those of Q but for the root and the sign.
+    occurs = m.marginal.any(axis=0)
     if np.count_nonzero(occurs) == 1:
-        return 1.0
-    root = np.sqrt(marginal[occurs])
-    values = np.linalg.eigvalsh(p[np.ix_(occurs, occurs)] / np.outer(root, root))
-    return float(np.sort(np.abs(values))[-2])
+        return np.ones(len(m.p))
+    roots = np.sqrt(m.marginal[:, occurs])
+    roots[roots == 0] = 1.0
+    symmetric = m.p[:, occurs][:, :, occurs] / (roots[:, :, None] * roots[:, None])
+    second = np.sort(np.abs(np.linalg.eigvalsh(symmetric)), axis=1)[:, -2]
+    return np.where(m.variance == 0, 1.0, second)
 
 
 # Run lengths, zones and dependences

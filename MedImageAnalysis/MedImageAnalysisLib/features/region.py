@@ -97,15 +97,15 @@ class Region:
         occurs = np.flatnonzero(counts)
         return Distribution(occurs + float(self._pixels.min()), counts[occurs])
 
-    @cached_property
-    def points(self) -> np.ndarray:
-        """Voxel centers of `mask` as float64 of shape (voxels, 3), in units of length from the corner of the box."""
-        return np.argwhere(self.mask) * self.spacing
-
-    @cached_property
-    def shape_points(self) -> np.ndarray:
-        """Voxel centers of `shape_mask`, likewise."""
-        return np.argwhere(self.shape_mask) * self.spacing
+    def center_of_mass_shift(self) -> float:
+        """Return the distance of the center of the segment from the center of its intensities."""
+        total = self.intensities.sum()
+        if total == 0:
+            raise Undefined("The intensities sum to zero, so they have no center of mass.")
+        masses = np.zeros(self.mask.shape)
+        masses[self.mask] = self.intensities
+        centers = _center(masses, total), _center(self.shape_mask, np.count_nonzero(self.shape_mask))
+        return float(np.linalg.norm((centers[0] - centers[1]) * self.spacing))
 
     @cached_property
     def levels(self) -> GrayLevels:
@@ -121,3 +121,10 @@ class Region:
     def texture(self) -> Texture:
         """The gray levels in their places, ready to be counted."""
         return Texture(self.mask, self.shape_mask, self.levels, self.settings, self.dimension == 2)
+
+
+def _center(masses: np.ndarray, total: float) -> np.ndarray:
+    """Return the mean position, weighted by masses, in voxels."""
+    axes = range(masses.ndim)
+    sums = (masses.sum(axis=tuple(other for other in axes if other != axis)) for axis in axes)
+    return np.array([line @ np.arange(line.size) / total for line in sums])

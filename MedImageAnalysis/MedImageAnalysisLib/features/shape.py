@@ -200,12 +200,7 @@ def center_of_mass_shift(shape: Shape) -> float:
 
     F = |mean of voxel centers - sum_k X_k c_k / sum_k X_k|.
     """
-    intensities = shape.region.intensities
-    total = intensities.sum()
-    if total == 0:
-        raise Undefined("The intensities sum to zero, so they have no center of mass.")
-    center = intensities @ shape.region.points / total
-    return float(np.linalg.norm(shape.region.shape_points.mean(axis=0) - center))
+    return shape.region.center_of_mass_shift()
 
 
 @FAMILY.feature("morph_diam", "Maximum 3D diameter", "L0JK", "{length}")

@@ -74,18 +74,14 @@ class Texture:
         self.settings = settings
         self.by_slice = flat or settings.dimension != "3D"
         self._shape_mask = shape_mask
-        box = bounding_box(mask)
-        self._box = box
-        inner = mask[box]
-        pad = settings.distance
-        self._padding = [(0 if self.by_slice else pad, 0 if self.by_slice else pad), (pad, pad), (pad, pad)]
-        array = np.zeros(
-            [n + before + after for n, (before, after) in zip(inner.shape, self._padding, strict=True)],
-            levels.values.dtype,
-        )
-        core = tuple(slice(before, n + before) for n, (before, _) in zip(inner.shape, self._padding, strict=True))
-        array[core][inner] = levels.values
-        self._slices = np.flatnonzero(inner.any(axis=(1, 2))) if self.by_slice else np.array([0])
+        self._box = bounding_box(mask)
+        inner = mask[self._box]
+        # A single slice has no neighbors across slices, so it needs no padding there.
+        self._padding = [(0, 0) if self.by_slice and axis == 0 else (settings.distance,) * 2 for axis in range(3)]
+        core = np.zeros(inner.shape, levels.values.dtype)
+        core[inner] = levels.values
+        array = np.pad(core, self._padding)
+        self._slices = np.flatnonzero(inner.any(axis=(1, 2)))
         self.arrays = [array[k : k + 1] for k in self._slices] if self.by_slice else [array]
 
     @property
