@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ _ORTHONORMAL_TOLERANCE = 1e-3
 
 
 def read_image(
-    path: str | os.PathLike,
+    path: str | os.PathLike | Sequence[str | os.PathLike],
     *,
     color: str = "refuse",
     progress: Progress = Progress(),  # noqa: B008  frozen, so safe to share
@@ -39,8 +40,8 @@ def read_image(
 
     Parameters
     ----------
-    path : path
-        A file, or a folder that holds one DICOM series.
+    path : path, or sequence of path
+        A file, a folder that holds one DICOM series, or the files of one DICOM series wherever they lie.
     color : {"refuse", "luminance"}
         What to do with color images: refuse them, or take the luminance (recorded in `info.corrections`).
     progress : Progress
@@ -68,33 +69,41 @@ def read_image(
         raise InvalidSettingError(
             f"read_image: 'color' must be one of {', '.join(_COLOR_MODES)}, but is {color!r:.80}."
         )
-    path = Path(path)
-    progress.step(f"Read {path.name}")
+    paths = (Path(path),) if isinstance(path, (str, os.PathLike)) else tuple(map(Path, path))
+    if not paths:
+        raise InvalidSettingError("read_image: no files were given.")
+    name = paths[0].name
+    progress.step(f"Read {name}")
+    for one in paths:
+        _check_there(one)
+    try:
+        pixels, info = _read(paths, color, progress)
+    except OSError as error:
+        raise UnreadableImageError(f"'{name}' cannot be opened: {error.strerror}. Check its permissions.") from error
+    image = from_pixels(pixels, info)
+    progress.step(f"Read {name}", 1.0)
+    return image
+
+
+def _check_there(path: Path) -> None:
     if not path.exists():
         raise UnreadableImageError(f"'{path}' does not exist. Check the path.")
     if not path.is_file() and not path.is_dir():
         raise UnreadableImageError(f"'{path.name}' is neither a file nor a folder. Choose an image file or folder.")
     if path.is_file() and path.stat().st_size == 0:
         raise UnreadableImageError(f"'{path.name}' is empty (0 bytes). Export or copy it again.")
-    try:
-        pixels, info = _read(path, color, progress)
-    except OSError as error:
-        raise UnreadableImageError(
-            f"'{path.name}' cannot be opened: {error.strerror}. Check its permissions."
-        ) from error
-    image = from_pixels(pixels, info)
-    progress.step(f"Read {path.name}", 1.0)
-    return image
 
 
-def _read(path: Path, color: str, progress: Progress) -> tuple[sitk.Image, ImageInfo]:
+def _read(paths: tuple[Path, ...], color: str, progress: Progress) -> tuple[sitk.Image, ImageInfo]:
     from .plain_files import plain_format, read_plain
 
-    if path.is_file() and plain_format(path):
-        return read_plain(path, color)
-    from .dicom.series import read_dicom
+    if len(paths) == 1 and paths[0].is_file() and plain_format(paths[0]):
+        return read_plain(paths[0], color)
+    from .dicom.series import read_dicom, read_dicom_files
 
-    return read_dicom(path, color, progress)
+    if len(paths) == 1:
+        return read_dicom(paths[0], color, progress)
+    return read_dicom_files(paths, color, progress)
 
 
 def from_pixels(pixels: sitk.Image, info: ImageInfo = ImageInfo()) -> MedicalImage:  # noqa: B008  frozen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from .header import Plane, is_dicom, planes, read_header
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["Contents", "Series", "find_series", "only_series"]
+__all__ = ["Contents", "Series", "find_series", "only_series", "series_of_files"]
 
 _MOST_FILES = 20_000
 _MOST_NAMED = 6
@@ -135,6 +136,30 @@ def only_series(folder: Path, progress: Progress) -> tuple[Series, tuple[str, ..
     left_out = len(contents.series) - len(volumes)
     notes = (f"{left_out} localizer series in the folder were left out.",) if left_out else ()
     return volumes[0], notes + contents.warnings
+
+
+def series_of_files(files: Sequence[Path], progress: Progress) -> Series:
+    """Return the series that these files make; every one of them must belong to it.
+
+    Raises
+    ------
+    UnreadableImageError, UnsupportedImageError
+        If a file is damaged or not an image.
+    UnsupportedImageError
+        If they are of several series.
+    """
+    found: dict[str, tuple[Dataset, list[Plane]]] = {}
+    for index, file in enumerate(files):
+        progress.step("Read headers", index / len(files))
+        header = read_header(file)
+        new = planes(header, file)
+        found.setdefault(new[0].series, (header, []))[1].extend(new)
+    if len(found) > 1:
+        raise UnsupportedImageError(
+            f"The {len(files)} files are of {len(found)} series. Give the files of one of them."
+        )
+    ((header, members),) = found.values()
+    return Series(header, tuple(members))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -158,8 +158,14 @@ def damage_as_error(path: Path) -> Iterator[None]:
         ) from None
 
 
-def read_header(path: Path) -> Dataset:
+def read_header(path: Path, also: tuple[str, ...] = ()) -> Dataset:
     """Return the header of one DICOM image without its pixels.
+
+    Parameters
+    ----------
+    also : tuple of str
+        Keywords of further attributes, for a caller that must tell patients and studies apart. They may identify the
+        patient: keep them out of everything that is written.
 
     Raises
     ------
@@ -174,7 +180,7 @@ def read_header(path: Path) -> Dataset:
     marked = is_dicom(path)
     try:
         with damage_as_error(path):
-            header = dcmread(path, stop_before_pixels=True, specific_tags=_TAGS.split(), force=not marked)
+            header = dcmread(path, stop_before_pixels=True, specific_tags=[*_TAGS.split(), *also], force=not marked)
             plausible = marked or "SOPClassUID" in header
     except UnreadableImageError:
         if marked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,12 @@ from ..limits import check_size
 from ..progress import Progress
 from .checks import Stack, arrange, without_copies, without_localizers
 from .description import PROJECTIONS, describe
-from .folder import Series, only_series
+from .folder import Series, only_series, series_of_files
 from .header import Plane, planes, read_header, require_pydicom
 from .pixels import AIR, fitting_type, is_exact, padding_mask, real_range, real_values, stored_values
 from .straighten import straightened
 
-__all__ = ["read_dicom", "read_series"]
+__all__ = ["read_dicom", "read_dicom_files", "read_series"]
 
 _MONOCHROME1 = "inverted MONOCHROME1 to MONOCHROME2 (lowest + highest storable value - value)"
 
@@ -36,6 +37,13 @@ def read_dicom(path: Path, color: str, progress: Progress) -> tuple[sitk.Image, 
         series = Series(header, planes(header, path))
     pixels, info = read_series(series, color, progress.part(0.3, 1.0))
     return pixels, replace(info, warnings=warnings + info.warnings)
+
+
+def read_dicom_files(files: Sequence[Path], color: str, progress: Progress) -> tuple[sitk.Image, ImageInfo]:
+    """Read the files of one series, which may lie in several folders or among files of other series."""
+    require_pydicom()
+    series = series_of_files(files, progress.part(0.0, 0.3))
+    return read_series(series, color, progress.part(0.3, 1.0))
 
 
 def read_series(series: Series, color: str, progress: Progress) -> tuple[sitk.Image, ImageInfo]:

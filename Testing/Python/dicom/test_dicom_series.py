@@ -21,8 +21,14 @@ from dicom_phantom import (
 from pydicom import dcmread
 from pydicom.uid import UID
 
-from MedImageAnalysisLib.errors import Cancelled, GeometryError, UnreadableImageError, UnsupportedImageError
-from MedImageAnalysisLib.image import read_image
+from MedImageAnalysisLib.errors import (
+    Cancelled,
+    GeometryError,
+    InvalidSettingError,
+    UnreadableImageError,
+    UnsupportedImageError,
+)
+from MedImageAnalysisLib.image import content_hash, read_image
 from MedImageAnalysisLib.progress import Progress
 
 TILT = np.radians(18.0)
@@ -384,3 +390,30 @@ def test_a_real_tilted_head_is_straightened(real_data):
 def test_a_real_cine_of_the_heart_is_refused(real_data):
     with pytest.raises(GeometryError, match="only 3 different positions"):
         read_image(real_data / "mr_heart" / "P09dicom")
+
+
+class TestFilesOfOneSeries:
+    def test_a_series_scattered_over_folders_reads_as_if_it_lay_in_one(self, tmp_path):
+        files = write_series(tmp_path / "one")
+        scattered = []
+        for index, file in enumerate(files):
+            folder = tmp_path / f"part-{index % 2}"
+            folder.mkdir(exist_ok=True)
+            scattered.append(file.rename(folder / file.name))
+        whole = read_image(write_series(tmp_path / "again")[0].parent)
+        assert content_hash(read_image(scattered).pixels) == content_hash(whole.pixels)
+
+    def test_files_of_several_series_are_refused(self, tmp_path):
+        files = [*write_series(tmp_path / "a", series="1.2.5"), *write_series(tmp_path / "b", series="1.2.6")]
+        with pytest.raises(UnsupportedImageError, match="of 2 series"):
+            read_image(files)
+
+    def test_a_damaged_file_refuses_the_series(self, tmp_path):
+        files = write_series(tmp_path)
+        files[-1].write_bytes(files[-1].read_bytes()[:600])
+        with pytest.raises(UnreadableImageError, match=files[-1].name):
+            read_image(files)
+
+    def test_no_files_are_refused(self):
+        with pytest.raises(InvalidSettingError, match="no files"):
+            read_image([])
