@@ -269,8 +269,11 @@ def _vector(spec: LinearSpec, readings: Sequence[Reading], image: sitk.Image) ->
 
 def describe(descriptors: Sequence[ImageDescriptor], image: sitk.Image) -> np.ndarray:
     """Return the vectors of all descriptors of `image`, one after the other."""
-    canvases = {size: square_canvas(image, size) for size in {descriptor.size for descriptor in descriptors}}
-    parts = [descriptor.describe(canvases[descriptor.size]).ravel() for descriptor in descriptors]
+    wanted = {(descriptor.size, descriptor.fill_marks) for descriptor in descriptors}
+    canvases = {key: square_canvas(image, *key) for key in wanted}
+    parts = [
+        descriptor.describe(canvases[descriptor.size, descriptor.fill_marks]).ravel() for descriptor in descriptors
+    ]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 

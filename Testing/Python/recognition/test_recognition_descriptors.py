@@ -127,3 +127,11 @@ def test_the_map_shows_the_cell_that_counts():
     row, column = np.unravel_index(drawn.argmax(), drawn.shape)
     assert (row // 16, column // 16) == (1, 4)
     assert cell_evidence(descriptors, shares.ravel(), shares.ravel(), "x")[0].feature == "oriented-gradients[2,5]"
+
+
+def test_marks_are_kept_where_the_descriptor_asks_for_it():
+    scene = np.zeros((96, 96), dtype=np.float32)
+    scene[40:44, 40:44] = 1.0
+    kept, filled = (square_canvas(image_of(scene), 96, fill_marks) for fill_marks in (False, True))
+    assert np.ptp(kept) > 0.4
+    assert np.ptp(filled) == 0.0

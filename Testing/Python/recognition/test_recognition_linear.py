@@ -179,7 +179,7 @@ def test_a_gate_refuses_what_the_guarding_model_does_not_know(
 
 
 def test_recognition_stays_within_its_time(real_data):
-    """50 ms after features, for the largest linear model; of processor time, as test machines are shared; the bound is generous."""
+    """50 ms after features. Processor time, as test machines are shared; the bound is generous."""
     image = read_image(sorted((real_data / "chest_xray_kermany" / "normal").glob("*"))[0], color="luminance")
     model = load_model("chest-xray-pneumonia")
     case = RecognitionCase(image, image.pixels)

@@ -16,8 +16,8 @@ from ...errors import UnsupportedImageError
 __all__ = ["area_average", "ranked", "square_canvas", "without_marks"]
 
 
-def square_canvas(image: sitk.Image, size: int) -> np.ndarray:
-    """Return `image` as a float32 array of shape (size, size), free of marks, with values of rank 0 to 1.
+def square_canvas(image: sitk.Image, size: int, fill_marks: bool = True) -> np.ndarray:
+    """Return `image` as a float32 array of shape (size, size) with values of rank 0 to 1, free of marks if asked.
 
     Width and height are scaled independently: the whole image is seen, whatever its shape.
 
@@ -33,7 +33,8 @@ def square_canvas(image: sitk.Image, size: int) -> np.ndarray:
             f"The image has only {image.GetWidth()} x {image.GetHeight()} pixels; 16 are needed."
         )
     pixels = sitk.GetArrayViewFromImage(image)
-    return ranked(without_marks(area_average(pixels, size, size)))
+    small = area_average(pixels, size, size)
+    return ranked(without_marks(small) if fill_marks else small)
 
 
 def area_average(pixels: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -46,7 +47,8 @@ def without_marks(pixels: np.ndarray, reach: int = 9, limit: float = 6.0) -> np.
     """Return `pixels` with strokes that are far brighter than their surroundings replaced by the local median.
 
     A pixel counts as a mark if it exceeds the median of its `reach` x `reach` neighborhood by more than `limit` robust
-    standard deviations of all such differences.
+    standard deviations of all such differences. Not for images that are mostly empty, such as MR: there every bright
+    detail is far above what is usual.
     """
     from scipy.ndimage import binary_dilation, median_filter
 

@@ -140,7 +140,7 @@ def _card(recipe: Recipe, description: dict, judgement: Judgement, flagged: Mapp
     return model_card(
         description,
         judgement,
-        features="Features of the whole image, brought to a square and to ranks, with burned-in marks filled in: "
+        features="Features of the whole image, brought to a square and its pixels to ranks: "
         + "; ".join(f"`{descriptor!r}`" for descriptor in recipe.descriptors)
         + ".",
         split=f"{cases} images train and calibrate; augmented copies of each, which only train: {recipe.copies}. "

@@ -141,10 +141,10 @@ BRAIN = Recipe(
     },
     read=_brain_cases,
     folder="brain_mri_tumor",
-    descriptors=(Scattering(size=96, grid=6, scales=4, orientations=4),),
+    descriptors=(Scattering(size=96, grid=6, scales=4, orientations=4, fill_marks=False),),
     positive=(1, 2, 3),
     question="any tumor against none",
-    settings=FitSettings(maximum_axes=450, folds=4, seed=_SEED),
+    settings=FitSettings(maximum_axes=450, folds=4, stranger_flagged=0.02, seed=_SEED),
     copies=0,
     spoiled=1000,
     data_notes=(
