@@ -25,6 +25,7 @@ from .image import content_hash
 from .parameters import Configurable
 from .preset import Preset, check_suits
 from .progress import Progress
+from .quality import QualityCase, assess
 from .software import software_versions
 
 __all__ = ["repeat", "run", "segmentation_hash"]
@@ -82,6 +83,7 @@ def run(
     recognitions = _recognize(
         image, processed, on_input, features, measurements, preset, recorder, progress.part(0.95, 1.0)
     )
+    quality = assess(QualityCase(image, on_input, measurements))
     progress.step("Done", 1.0)
     provenance = Provenance(
         input_sha256=content_hash(image.pixels),
@@ -92,7 +94,7 @@ def run(
         warnings=warnings + assumption,
         segmentation_sha256=segmentation_hash(segmentation) if segmentation else "",
     )
-    return Analysis(image, processed, on_input, features, measurements, recognitions, provenance)
+    return Analysis(image, processed, on_input, features, measurements, recognitions, provenance, quality)
 
 
 def repeat(

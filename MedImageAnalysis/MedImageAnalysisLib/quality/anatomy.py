@@ -1,0 +1,180 @@
+"""Checks of what was found: empty or cropped structures, sides exchanged, implausible sizes, missing measurements."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..analysis import QualityFinding, Segment, Segmentation
+from ..parameters import parameter
+from .check import AMBER, CHECKS, GREEN, RED, QualityCase, QualityCheck
+
+__all__ = ["Cropping", "EmptySegments", "MissingMeasurements", "PlausibleSize", "Sides"]
+
+_LEFT, _RIGHT = "left-", "right-"
+
+
+@CHECKS.register
+@dataclass(frozen=True)
+class EmptySegments(QualityCheck):
+    """Was everything found that was looked for: segments without a single pixel."""
+
+    name = "empty-segments"
+    title = "Structures found"
+
+    def __call__(self, case: QualityCase) -> Iterable[QualityFinding]:
+        """Yield red with the names of empty segments."""
+        empty = [segment.name for segment in case.segmentation.segments if _box(case.segmentation, segment) is None]
+        if not case.segmentation.segments or empty:
+            yield self.found(RED, f"Not found: {', '.join(empty) or 'any structure'}.")
+        else:
+            yield self.found(GREEN, "All structures were found.")
+
+
+@CHECKS.register
+@dataclass(frozen=True)
+class Cropping(QualityCheck):
+    """Is a structure cut off: the share of the image's border that it touches."""
+
+    name = "cropping"
+    title = "Field of view"
+    least_share: float = parameter(
+        0.02, "Share of a structure's pixels on the image's border that is a caution.", minimum=0.0, maximum=1.0
+    )
+
+    def __call__(self, case: QualityCase) -> Iterable[QualityFinding]:
+        """Yield amber with the names of named structures that reach over the border."""
+        whole = [row for row in _plausible() if row.whole]
+        keys = {row.key for row in whole}
+        named = [segment for segment in case.segmentation.segments if segment.key in keys]
+        cut = [segment.name for segment in named if self._is_cut(case.segmentation, segment)]
+        if cut:
+            yield self.found(AMBER, f"Cut off by the border of the image: {', '.join(cut)}.")
+        elif named:
+            yield self.found(GREEN, "The structures lie whole within the image.")
+
+    def _is_cut(self, segmentation: Segmentation, segment: Segment) -> bool:
+        mask = sitk.GetArrayViewFromImage(segmentation.layers[segment.layer]) == segment.label
+        total = np.count_nonzero(mask)
+        faces = [np.take(mask, side, axis=axis) for axis in range(mask.ndim) for side in (0, -1)]
+        return total > 0 and sum(map(np.count_nonzero, faces)) > self.least_share * total
+
+
+@CHECKS.register
+@dataclass(frozen=True)
+class Sides(QualityCheck):
+    """Are left and right exchanged: the left one of a pair must lie toward the patient's left (larger x in LPS).
+
+    On a radiograph without a place in space, the picture's right is taken for the patient's left, as it is displayed.
+    """
+
+    name = "sides"
+    title = "Left and right"
+
+    def __call__(self, case: QualityCase) -> Iterable[QualityFinding]:
+        """Yield red if a pair is exchanged."""
+        pairs = list(_pairs(case.segmentation))
+        exchanged = [left.name for left, right in pairs if not self._is_leftward(case.segmentation, left, right)]
+        if exchanged:
+            yield self.found(RED, f"Left and right seem to be exchanged: {', '.join(exchanged)}.")
+        elif pairs:
+            yield self.found(GREEN, "Left and right lie where they belong.")
+
+    def _is_leftward(self, segmentation: Segmentation, left: Segment, right: Segment) -> bool:
+        centers = []
+        for segment in (left, right):
+            box = _box(segmentation, segment)
+            layer = segmentation.layers[segment.layer]
+            middle = [(start + stop) / 2 for start, stop in box]
+            centers.append(layer.TransformContinuousIndexToPhysicalPoint(middle)[0])
+        return centers[0] > centers[1]
+
+
+@CHECKS.register
+@dataclass(frozen=True)
+class PlausibleSize(QualityCheck):
+    """Is a structure of a size that occurs: its volume against the range in `plausible_volumes.csv` (3D, mm)."""
+
+    name = "plausible-size"
+    title = "Plausible size"
+
+    def __call__(self, case: QualityCase) -> Iterable[QualityFinding]:
+        """Yield amber for each structure out of range."""
+        pixels = case.image.pixels
+        if pixels.GetDimension() != 3 or not case.image.info.spacing_source:
+            return
+        voxel_ml = float(np.prod(pixels.GetSpacing())) / 1000
+        ranges = {row.key: row for row in _plausible()}
+        looked = False
+        for segment in case.segmentation.segments:
+            row = ranges.get(segment.key)
+            if row is None:
+                continue
+            looked = True
+            mask = sitk.GetArrayViewFromImage(case.segmentation.layers[segment.layer]) == segment.label
+            volume = np.count_nonzero(mask) * voxel_ml
+            if not row.minimum_ml <= volume <= row.maximum_ml:
+                bounds = f"{row.minimum_ml:g} to {row.maximum_ml:g} mL"
+                yield self.found(AMBER, f"{segment.name} has {volume:.0f} mL; adults have {bounds}.")
+        if looked:
+            yield self.found(GREEN, "Sizes were compared with those of adults.")
+
+
+@CHECKS.register
+@dataclass(frozen=True)
+class MissingMeasurements(QualityCheck):
+    """Was everything measured: measurements without a value, with their reasons."""
+
+    name = "missing-measurements"
+    title = "Measurements"
+
+    def __call__(self, case: QualityCase) -> Iterable[QualityFinding]:
+        """Yield amber for each measurement that could not be made."""
+        missing = [measurement for measurement in case.measurements if np.isnan(measurement.value)]
+        for measurement in missing:
+            yield self.found(AMBER, f"{measurement.title} was not measured: {measurement.reason}")
+        if case.measurements and not missing:
+            yield self.found(GREEN, "All measurements were made.")
+
+
+@dataclass(frozen=True)
+class _PlausibleVolume:
+    key: str
+    minimum_ml: float
+    maximum_ml: float
+    whole: bool
+
+
+@cache
+def _plausible() -> tuple[_PlausibleVolume, ...]:
+    """Return the table of plausible volumes; `whole` marks structures that a good image shows whole."""
+    text = resources.files(__package__).joinpath("plausible_volumes.csv").read_text(encoding="utf-8")
+    return tuple(
+        _PlausibleVolume(row["key"], float(row["minimum_ml"]), float(row["maximum_ml"]), row["whole"] == "yes")
+        for row in csv.DictReader(text.splitlines())
+    )
+
+
+def _pairs(segmentation: Segmentation) -> Iterator[tuple[Segment, Segment]]:
+    """Yield the left and the right one of each pair that was found."""
+    found = {segment.key: segment for segment in segmentation.segments if _box(segmentation, segment)}
+    for key, left in found.items():
+        right = found.get(_RIGHT + key.removeprefix(_LEFT))
+        if key.startswith(_LEFT) and right:
+            yield left, right
+
+
+def _box(segmentation: Segmentation, segment: Segment) -> tuple[tuple[int, int], ...] | None:
+    """Return first and last index along x, y (, z), or None if the segment is empty."""
+    mask = sitk.GetArrayViewFromImage(segmentation.layers[segment.layer]) == segment.label
+    axes = range(mask.ndim)
+    spans = [np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
+    if not spans[0].size:
+        return None
+    return tuple((int(span[0]), int(span[-1])) for span in reversed(spans))

@@ -1,0 +1,131 @@
+"""Quality control: each trouble is found by its check, and a good case is green."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from MedImageAnalysisLib.analysis import ImageInfo, Measurement, MedicalImage, QualityFinding, Segmentation
+from MedImageAnalysisLib.quality import CHECKS, QualityCase, assess, overall
+from MedImageAnalysisLib.quality.intensities import noise_deviation
+from MedImageAnalysisLib.terminology import segment
+
+SPACING = (2.0, 2.0, 2.0)
+
+
+@pytest.fixture
+def lung_labels():
+    """Left and right lung of about 2 L each in a grid of 2 mm, the patient's left at larger x."""
+    z, y, x = np.mgrid[:110, :80, :160]
+    labels = np.zeros(z.shape, np.uint8)
+    for label, center in ((1, 115), (2, 45)):
+        labels[((x - center) / 30) ** 2 + ((y - 40) / 35) ** 2 + ((z - 55) / 50) ** 2 < 1] = label
+    return labels
+
+
+def case_of(labels, pixels=None, measurements=(), direction=None, spacing_source="file header"):
+    if pixels is None:
+        generator = np.random.default_rng(0)
+        pixels = np.where(labels > 0, -800, 40) + generator.normal(0, 10, labels.shape)
+    images = [sitk.GetImageFromArray(array) for array in (pixels.astype(np.int16), labels)]
+    for image in images:
+        image.SetSpacing(SPACING[: image.GetDimension()])
+        if direction:
+            image.SetDirection(direction)
+    segments = (segment("left-lung", 1), segment("right-lung", 2))
+    medical = MedicalImage(images[0], ImageInfo(modality="CT", spacing_source=spacing_source))
+    return QualityCase(medical, Segmentation((images[1],), segments), tuple(measurements))
+
+
+def level_of(case, check):
+    levels = [finding.level for finding in CHECKS[check]()(case)]
+    return levels[0] if levels else None
+
+
+def test_a_good_case_is_green_in_every_check(lung_labels):
+    findings = assess(case_of(lung_labels))
+    assert {finding.level for finding in findings} == {"green"}
+    assert overall(findings) == "green"
+
+
+def test_the_worst_comes_first_and_decides():
+    findings = [QualityFinding(level, "check", "reason") for level in ("green", "red", "amber")]
+    assert overall(findings) == "red"
+    assert overall(findings[:1]) == overall([]) == "green"
+
+
+def test_a_blank_image_is_red(lung_labels):
+    assert level_of(case_of(lung_labels, np.zeros(lung_labels.shape)), "contrast") == "red"
+
+
+def test_a_coarse_image_is_amber(lung_labels):
+    assert level_of(case_of(lung_labels, lung_labels * 100), "contrast") == "amber"
+
+
+def test_clipped_highlights_are_amber(lung_labels):
+    pixels = np.random.default_rng(0).normal(100, 30, lung_labels.shape).clip(0, 120)
+    assert level_of(case_of(lung_labels, pixels), "saturation") == "amber"
+
+
+@pytest.mark.parametrize(("deviation", "level"), [(5, "green"), (100, "amber"), (500, "red")])
+def test_noise_is_judged_relative_to_the_range(lung_labels, deviation, level):
+    pixels = np.where(lung_labels > 0, -800, 40) + np.random.default_rng(0).normal(0, deviation, lung_labels.shape)
+    assert level_of(case_of(lung_labels, pixels), "noise") == level
+
+
+@pytest.mark.parametrize("deviation", [1.0, 7.0, 40.0])
+def test_the_noise_of_a_smooth_image_is_measured(deviation):
+    y, x = np.mgrid[:200, :200]
+    smooth = 3 * x + 0.01 * y**2 + np.random.default_rng(1).normal(0, deviation, x.shape)
+    assert noise_deviation(sitk.GetImageFromArray(smooth)) == pytest.approx(deviation, rel=0.03)
+
+
+def test_a_structure_that_was_not_found_is_red_by_name(lung_labels):
+    case = case_of(np.where(lung_labels == 2, 0, lung_labels))
+    assert level_of(case, "empty-segments") == "red"
+    assert "Right lung" in assess(case)[0].reason
+
+
+def test_exchanged_sides_are_red(lung_labels):
+    exchanged = np.choose(lung_labels, [0, 2, 1]).astype(np.uint8)
+    assert level_of(case_of(exchanged), "sides") == "red"
+
+
+def test_sides_are_those_of_the_patient_not_of_the_array(lung_labels):
+    mirrored_axis = (-1, 0, 0, 0, 1, 0, 0, 0, 1)
+    assert level_of(case_of(lung_labels, direction=mirrored_axis), "sides") == "red"
+    assert level_of(case_of(lung_labels[:, :, ::-1].copy(), direction=mirrored_axis), "sides") == "green"
+
+
+def test_a_lung_cut_off_by_the_border_is_amber(lung_labels):
+    assert level_of(case_of(lung_labels[:60].copy()), "cropping") == "amber"
+
+
+def test_an_implausible_volume_is_amber_and_says_both_numbers(lung_labels):
+    finding = next(iter(CHECKS["plausible-size"]()(case_of(lung_labels[::6, ::2, ::2].copy()))))
+    assert finding.level == "amber"
+    assert "adults have 600 to 4500 mL" in finding.reason
+
+
+def test_sizes_are_not_judged_without_spacing(lung_labels):
+    assert level_of(case_of(lung_labels, spacing_source=""), "plausible-size") is None
+
+
+def test_a_missing_measurement_is_amber_with_its_reason(lung_labels):
+    missing = Measurement("ctr", "Ratio", float("nan"), "1", "", "", reason="No heart was found.")
+    (finding,) = CHECKS["missing-measurements"]()(case_of(lung_labels, measurements=[missing]))
+    assert finding.level == "amber"
+    assert "No heart was found." in finding.reason
+
+
+def test_a_radiograph_is_judged_too(lung_labels):
+    flat = lung_labels[55]
+    pixels = np.where(flat > 0, 200, 900) + np.random.default_rng(0).normal(0, 5, flat.shape)
+    findings = assess(case_of(flat.copy(), pixels))
+    assert overall(findings) == "green"
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.name)
+def test_every_check_explains_itself(check):
+    assert check.title
+    assert check.__doc__
+    assert all(info.doc for info in check.parameters())
