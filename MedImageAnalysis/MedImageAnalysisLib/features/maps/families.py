@@ -6,6 +6,7 @@ neighborhood, from counts of all neighborhoods laid side by side.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -73,11 +74,14 @@ def _intensity(windows: Windows) -> Evaluate:
 def _histogram(windows: Windows) -> Evaluate:
     flat = windows.levels.reshape(len(windows.levels), -1)
     distributions = Distributions(np.where(flat, flat, np.nan))
-    counted = _one_by_one([Histogram(GrayLevels(row[row > 0], windows.level_count)) for row in flat])
+
+    @functools.cache
+    def counted() -> Evaluate:
+        return _one_by_one([Histogram(GrayLevels(row[row > 0], windows.level_count)) for row in flat])
 
     def values(feature: Feature) -> np.ndarray:
         if feature.name in _NEED_COUNTS:
-            return counted(feature)
+            return counted()(feature)
         return evaluate(feature, distributions, len(flat))
 
     return values
