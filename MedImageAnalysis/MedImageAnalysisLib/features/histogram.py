@@ -25,7 +25,7 @@ class Histogram(Distribution):
     """Gray levels as a distribution, and as a histogram that has an entry for each level, empty or not."""
 
     def __init__(self, levels: GrayLevels) -> None:
-        self.histogram = np.bincount(levels.values, minlength=levels.count + 1)[1:].astype(np.float64)
+        self.histogram = levels.histogram
         occurs = np.flatnonzero(self.histogram)
         super().__init__(occurs + 1.0, self.histogram[occurs])
         self.p = self.counts / self.size

@@ -25,14 +25,22 @@ class GrayLevels:
         1 to `count`.
     count : int
         The number of gray levels, those that no voxel has included.
+    histogram : numpy.ndarray of float64, shape (count,)
+        How many voxels have each level; counted if not given.
     """
 
     values: np.ndarray
     count: int
+    histogram: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.histogram is None:
+            counts = np.bincount(self.values, minlength=self.count + 1)[1:]
+            object.__setattr__(self, "histogram", counts.astype(np.float64))
 
 
-def discretized(intensities: np.ndarray, settings: FeatureSettings) -> GrayLevels:
-    """Return the gray levels of `intensities` as the settings say.
+def discretized(intensities: np.ndarray, settings: FeatureSettings, counts: np.ndarray | None = None) -> GrayLevels:
+    """Return the gray levels of `intensities`, each of which occurs once or `counts` times, as the settings say.
 
     Raises
     ------
@@ -50,7 +58,9 @@ def discretized(intensities: np.ndarray, settings: FeatureSettings) -> GrayLevel
             f"The intensities would give {count} gray levels, but at most {MAXIMUM_LEVELS} are counted: "
             "choose a larger bin width or a fixed bin number."
         )
-    return GrayLevels(levels.astype(np.uint8 if count < 256 else np.uint16), int(count))
+    levels = levels.astype(np.uint8 if count < 256 else np.uint16)
+    histogram = None if counts is None else np.bincount(levels, counts, minlength=count + 1)[1:]
+    return GrayLevels(levels, int(count), histogram)
 
 
 def fixed_bin_number(intensities: np.ndarray, number: int) -> tuple[np.ndarray, int]:

@@ -60,7 +60,7 @@ def _searched_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np
     best = 0.0
     for k in np.argsort(-widths, kind="stable"):
         if widths[k] * _EXCESS > best:
-            best = max(best, largest_distance(outer_points(line_ends(planes[used[k]])) * sides))
+            best = max(best, largest_distance(outer_points(_within(ends, axis, used[k])) * sides))
     nothing = np.zeros_like(planes[0])
     halfway, bounds = _between(used, tops, bottoms)
     for k in np.argsort(-bounds, kind="stable"):
@@ -70,6 +70,17 @@ def _searched_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np
             after = planes[plane + 1] if plane + 1 < len(planes) else nothing
             best = max(best, largest_distance(outer_points(line_ends(before ^ after), reach=0.0) * sides))
     return best
+
+
+def _within(ends: tuple[LineEnds, ...], axis: int, plane: int) -> tuple[LineEnds, ...]:
+    """Return the ends of the lines of one plane across `axis`, from those of the whole segment."""
+    found = []
+    for along in range(3):
+        if along != axis:
+            # The lines are indexed by the two other axes, in their order.
+            index = (plane, slice(None)) if axis < 3 - axis - along else (slice(None), plane)
+            found.append(LineEnds(ends[along].first[index], ends[along].last[index]))
+    return tuple(found)
 
 
 def _supports(ends: tuple[LineEnds, ...], spacing: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -112,10 +112,10 @@ class Region:
         """Gray level of each voxel of `mask`, in memory order."""
         if self._offsets is None:
             return discretized(self.intensities, self.settings)
-        distinct = discretized(self.distribution.values, self.settings)
+        distinct = discretized(self.distribution.values, self.settings, self.distribution.counts)
         table = np.zeros(int(self._offsets.max()) + 1, distinct.values.dtype)
         table[(self.distribution.values - self.distribution.minimum).astype(np.intp)] = distinct.values
-        return GrayLevels(table[self._offsets], distinct.count)
+        return GrayLevels(table[self._offsets], distinct.count, distinct.histogram)
 
     @cached_property
     def texture(self) -> Texture:
