@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from ..analysis import Analysis
 from ..export.record import analysis_to_json
 from ..export.tables import evidence_table, feature_table, measurement_table, probability_table, quality_table
+from .access import active_scene, import_slicer, remove_node
 from .image_info import write_info
 from .markups import nodeFromLine
 from .overlays import addEvidenceColors, updateOverlayNode
 from .plots import updateProbabilityPlot
-from .runtime import active_scene, import_slicer, remove_node
 from .segmentations import updateSegmentationNode
 from .tables import updateTableNode
 from .volumes import updateVolumeNode

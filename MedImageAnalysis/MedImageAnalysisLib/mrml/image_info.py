@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from ..analysis import ImageInfo, MedicalImage, SlicePlacement
 from ..errors import MissingPackageError
-from .runtime import import_slicer
+from .access import import_slicer
 
 if TYPE_CHECKING:
     import slicer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..analysis import Line, MedicalImage
 from ..placement import patient_point
-from .runtime import added_node
+from .access import added_node
 from .volumes import to_ras
 
 if TYPE_CHECKING:

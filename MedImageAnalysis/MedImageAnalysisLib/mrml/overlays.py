@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import MedicalImage
-from .runtime import added_node
+from .access import added_node
 from .volumes import updateVolumeNode
 
 if TYPE_CHECKING:

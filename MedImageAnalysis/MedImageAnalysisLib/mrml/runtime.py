@@ -1,4 +1,4 @@
-"""The scene to work in: Slicer's own, or one of our own on the slicer-core wheel, where there is no application.
+"""A Slicer without its application, on the slicer-core wheel.
 
 :class:`EmbeddedSlicer` starts what the application would: a scene, the logics that register node classes, and
 a subject hierarchy that follows the nodes.
@@ -7,18 +7,15 @@ a subject hierarchy that follows the nodes.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingPackageError
+from .access import import_slicer, in_application
 
 if TYPE_CHECKING:
     import slicer
 
-__all__ = ["EmbeddedSlicer", "active_scene", "added_node", "import_slicer", "in_application", "remove_node"]
+__all__ = ["EmbeddedSlicer"]
 
 # Modules whose logics register the node classes that scenes hold; the terminology and remote data modules are left
 # out: they look for files that the wheel does not bring, or for the network.
@@ -35,68 +32,14 @@ _LOGICS = (
 )
 
 
-def import_slicer() -> ModuleType:
-    """Return the `slicer` package.
-
-    Raises
-    ------
-    MissingPackageError
-        Outside Slicer, if slicer-core is not installed.
-    """
-    try:
-        import slicer
-    except ImportError as error:
-        raise MissingPackageError.of("slicer-core", "slicer", "Working with Slicer scenes") from error
-    return slicer
-
-
-def in_application() -> bool:
-    """Tell whether this runs inside 3D Slicer, as opposed to the slicer-core wheel."""
-    return hasattr(import_slicer(), "app")
-
-
-def active_scene() -> slicer.vtkMRMLScene:
-    """Return Slicer's scene, or the one that :class:`EmbeddedSlicer` started."""
-    scene = getattr(import_slicer(), "mrmlScene", None)
-    if scene is None:
-        raise RuntimeError("There is no scene yet: outside Slicer, start EmbeddedSlicer() first")
-    return scene
-
-
-@contextmanager
-def added_node(kind: str, name: str, scene: slicer.vtkMRMLScene | None = None) -> Iterator[Any]:
-    """Add a node for a block that fills it; remove it again if the block fails."""
-    node = (scene or active_scene()).AddNewNodeByClass(kind, name)
-    with ExitStack() as undo:
-        undo.callback(remove_node, node)
-        yield node
-        undo.pop_all()
-
-
-def remove_node(node: slicer.vtkMRMLNode) -> None:
-    """Remove a node from its scene, with the display and storage nodes that serve it; nothing if it is in none."""
-    scene = node.GetScene()
-    if scene is None:
-        return
-    helpers = []
-    if hasattr(node, "GetNumberOfDisplayNodes"):
-        helpers += [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
-    if hasattr(node, "GetNumberOfStorageNodes"):
-        helpers += [node.GetNthStorageNode(index) for index in range(node.GetNumberOfStorageNodes())]
-    scene.RemoveNode(node)
-    for helper in filter(None, helpers):
-        if helper.GetScene():
-            scene.RemoveNode(helper)
-
-
 class EmbeddedSlicer:
     """A scene with logics on the slicer-core wheel; a context manager that cleans up behind itself.
 
     Examples
     --------
-    >>> with EmbeddedSlicer() as slicer_scene:
+    >>> with EmbeddedSlicer():
     ...     nodes = nodesFromAnalysis(analysis)
-    ...     slicer_scene.save_scene("chest.mrb")
+    ...     save_scene("chest.mrb")
     """
 
     def __init__(self) -> None:
@@ -158,18 +101,6 @@ class EmbeddedSlicer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def save_scene(self, path: str | Path) -> Path:
-        """Save the scene as .mrb; see :func:`MedImageAnalysisLib.mrml.scene_file.save_scene`."""
-        from .scene_file import save_scene
-
-        return save_scene(path, self.scene)
-
-    def open_scene(self, path: str | Path) -> None:
-        """Replace the scene by that of an .mrb file; see :func:`MedImageAnalysisLib.mrml.scene_file.open_scene`."""
-        from .scene_file import open_scene
-
-        open_scene(path, self.scene)
 
     def _follow_nodes(self, slicer: ModuleType) -> None:
         """Keep one subject hierarchy item per data node, as the application's plugin handler does."""

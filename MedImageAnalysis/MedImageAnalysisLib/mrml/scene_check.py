@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ExportError
+from .access import import_slicer
 from .image_info import node_geometry
-from .runtime import import_slicer
 from .tables import EXACT_ATTRIBUTE, tableFromNode
 from .volumes import pixels_of_image_data
 

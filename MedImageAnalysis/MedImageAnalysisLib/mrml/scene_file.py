@@ -21,7 +21,8 @@ from ..errors import ExportError, UnreadableImageError
 from ..export.atomic import replacing
 from ..export.tables import write_table
 from ..progress import Progress
-from .runtime import EmbeddedSlicer, active_scene, import_slicer, in_application
+from .access import active_scene, import_slicer, in_application
+from .runtime import EmbeddedSlicer
 from .tables import EXACT_ATTRIBUTE, tableFromNode
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from ..export.terminology import parse_terminology_entry, terminology_entry
 from ..placement import as_volume
 from ..terminology import structures
 from ..terminology.matching import matched
-from .runtime import added_node, import_slicer
+from .access import added_node, import_slicer
 from .volumes import image_data, pixels_of_image_data, to_ras
 
 if TYPE_CHECKING:

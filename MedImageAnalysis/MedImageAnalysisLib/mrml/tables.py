@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import UnsupportedImageError
 from ..export.tables import Column, Table
-from .runtime import added_node
+from .access import added_node
 
 if TYPE_CHECKING:
     import slicer

@@ -18,8 +18,8 @@ from ..color import LUMINANCE_CORRECTION, luminance
 from ..errors import GeometryError, UnsupportedImageError
 from ..image import from_pixels
 from ..placement import as_volume
+from .access import added_node
 from .image_info import read_info, unplaced, write_info
-from .runtime import added_node
 
 if TYPE_CHECKING:
     import slicer

@@ -7,7 +7,7 @@ import pytest
 
 from MedImageAnalysisLib.errors import MissingPackageError
 from MedImageAnalysisLib.mrml import EmbeddedSlicer
-from MedImageAnalysisLib.mrml.runtime import active_scene, import_slicer
+from MedImageAnalysisLib.mrml.access import active_scene, import_slicer
 
 
 def test_without_slicer_core_the_message_says_how_to_get_it(monkeypatch):

@@ -14,6 +14,8 @@ from MedImageAnalysisLib.image import content_hash
 from MedImageAnalysisLib.mrml import (
     nodeFromVolume,
     nodesFromAnalysis,
+    open_scene,
+    save_scene,
     segmentationFromNode,
     tableFromNode,
     volumeFromNode,
@@ -28,7 +30,7 @@ def reopened(embedded, scene, an_analysis, awkward_text, tmp_path):
     identifiers = {role: getattr(nodes, role).GetID() for role in ("volume", "segmentation", "features", "record")}
     identifiers["line"] = nodes.lines[0].GetID()
     tables = [(table.GetID(), tableFromNode(table)) for table in nodes if table.IsA("vtkMRMLTableNode")]
-    embedded.open_scene(embedded.save_scene(tmp_path / "scène 1.mrb"))
+    open_scene(save_scene(tmp_path / "scène 1.mrb"))
     return identifiers, tables, embedded.scene
 
 
@@ -114,7 +116,7 @@ def test_handedness_survives_the_file(embedded, scene, oblique_volume, tmp_path,
     direction = np.reshape(oblique_volume.pixels.GetDirection(), (3, 3)) @ flip
     oblique_volume.pixels.SetDirection(direction.ravel().tolist())
     identifier = nodeFromVolume(oblique_volume).GetID()
-    embedded.open_scene(embedded.save_scene(tmp_path / "volume.mrb"))
+    open_scene(save_scene(tmp_path / "volume.mrb"))
     back = volumeFromNode(embedded.scene.GetNodeByID(identifier)).pixels
     np.testing.assert_allclose(back.GetDirection(), oblique_volume.pixels.GetDirection(), atol=1e-14)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(oblique_volume.pixels))
@@ -136,8 +138,8 @@ def test_each_node_has_one_place_in_the_reopened_hierarchy(reopened):
 def test_saving_changes_nothing_in_the_scene(embedded, scene, an_analysis, tmp_path):
     nodes = nodesFromAnalysis(an_analysis)
     before = content_hash(volumeFromNode(nodes.volume).pixels)
-    first = embedded.save_scene(tmp_path / "a.mrb")
-    second = embedded.save_scene(tmp_path / "a.mrb")
+    first = save_scene(tmp_path / "a.mrb")
+    second = save_scene(tmp_path / "a.mrb")
     assert first == second
     assert content_hash(volumeFromNode(nodes.volume).pixels) == before
     assert tableFromNode(nodes.features).columns[2].values[0] == 1 / 3
@@ -147,10 +149,10 @@ def test_a_file_that_would_differ_is_not_kept(embedded, scene, an_analysis, tmp_
     from MedImageAnalysisLib.mrml import scene_file
 
     nodesFromAnalysis(an_analysis)
-    kept = embedded.save_scene(tmp_path / "kept.mrb").read_bytes()
+    kept = save_scene(tmp_path / "kept.mrb").read_bytes()
     monkeypatch.setattr(scene_file, "_complete_tables", lambda bundle, scene: None)
     with pytest.raises(ExportError, match="cells"):
-        embedded.save_scene(tmp_path / "kept.mrb")
+        save_scene(tmp_path / "kept.mrb")
     assert (tmp_path / "kept.mrb").read_bytes() == kept
     assert [file.name for file in tmp_path.iterdir()] == ["kept.mrb"]
 
@@ -176,9 +178,9 @@ def test_inside_the_application_the_users_scene_is_left_alone(scene, an_analysis
 
 def test_another_suffix_and_a_missing_folder_are_refused(embedded, scene, tmp_path):
     with pytest.raises(ExportError, match=r"\.mrb"):
-        embedded.save_scene(tmp_path / "scene.zip")
+        save_scene(tmp_path / "scene.zip")
     with pytest.raises(ExportError, match=r"scene\.mrb"):
-        embedded.save_scene(tmp_path / "missing" / "scene.mrb")
+        save_scene(tmp_path / "missing" / "scene.mrb")
 
 
 @pytest.mark.parametrize("name", ["../outside.mrml", "/etc/outside.mrml"])
@@ -186,7 +188,7 @@ def test_an_archive_that_reaches_outside_is_refused(embedded, scene, tmp_path, n
     with zipfile.ZipFile(tmp_path / "evil.mrb", "w") as archive:
         archive.writestr(name, "<MRML></MRML>")
     with pytest.raises(UnreadableImageError, match="lead out"):
-        embedded.open_scene(tmp_path / "evil.mrb")
+        open_scene(tmp_path / "evil.mrb")
 
 
 def test_what_is_not_a_scene_is_refused(embedded, scene, tmp_path):
@@ -195,7 +197,7 @@ def test_what_is_not_a_scene_is_refused(embedded, scene, tmp_path):
         pass
     for name in ("text.mrb", "empty.mrb", "missing.mrb"):
         with pytest.raises(UnreadableImageError, match=name):
-            embedded.open_scene(tmp_path / name)
+            open_scene(tmp_path / name)
 
 
 def test_nan_and_infinity_and_the_smallest_double_survive(embedded, scene, tmp_path):
@@ -204,7 +206,7 @@ def test_nan_and_infinity_and_the_smallest_double_survive(embedded, scene, tmp_p
 
     values = (math.nan, math.inf, -math.inf, 5e-324, -0.0, 0.1, 1.7976931348623157e308, 2.2250738585072014e-308)
     identifier = nodeFromTable(Table("Extremes", (Column("x", "double", values),))).GetID()
-    embedded.open_scene(embedded.save_scene(tmp_path / "t.mrb"))
+    open_scene(save_scene(tmp_path / "t.mrb"))
     found = tableFromNode(embedded.scene.GetNodeByID(identifier))["x"].values
     assert [bits(v) for v in found] == [bits(v) for v in values]
 
@@ -214,7 +216,7 @@ def test_a_table_without_rows_survives(embedded, scene, tmp_path):
     from MedImageAnalysisLib.mrml import nodeFromTable
 
     identifier = nodeFromTable(measurement_table(())).GetID()
-    embedded.open_scene(embedded.save_scene(tmp_path / "t.mrb"))
+    open_scene(save_scene(tmp_path / "t.mrb"))
     assert len(tableFromNode(embedded.scene.GetNodeByID(identifier))) == 0
 
 
