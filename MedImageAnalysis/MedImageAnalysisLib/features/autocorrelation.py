@@ -17,7 +17,7 @@ __all__ = ["FAMILY", "PairSums", "compute"]
 FAMILY = Family("autocorrelation", "Spatial autocorrelation")
 
 # How many columns of the spectrum are transformed at a time: bounds the memory.
-_CHUNK = 16
+_CHUNK = 4
 
 
 def compute(region: Region) -> Values:
@@ -52,23 +52,17 @@ class PairSums:
         deviations = intensities - intensities.mean()
         self.count = intensities.size
         self.variation = float(deviations @ deviations)
-        fields = []
-        for values in (np.ones(self.count), deviations, deviations**2):
-            field = np.zeros(region.mask.shape)
-            field[region.mask] = values
-            fields.append(field)
-        self.weights, self.products, self.squares = _weighted_pair_sums(*fields, region.spacing)
+        self.weights, self.products, self.squares = _weighted_pair_sums(region.mask, deviations, region.spacing)
 
 
-def _weighted_pair_sums(
-    mask: np.ndarray, values: np.ndarray, squares: np.ndarray, spacing: np.ndarray
-) -> tuple[float, float, float]:
-    """Return the sums over pairs of w mask mask', w values values' and w squares mask'."""
+def _weighted_pair_sums(mask: np.ndarray, values: np.ndarray, spacing: np.ndarray) -> tuple[float, float, float]:
+    """Return the sums over ordered pairs of voxels of w, w x x' and w x x, where x are the `values` of the mask."""
     from scipy import fft
 
     # Twice the box, so that the far ends of the box do not meet around the corner.
     shape = [fft.next_fast_len(2 * n - 1, real=True) for n in mask.shape]
-    spectra = [fft.rfft(field, shape[2], axis=2) for field in (mask, values, squares)]
+    # One after the other, so that no more than one of them is there beside its transform.
+    spectra = [fft.rfft(_filled(mask, each), shape[2], axis=2) for each in (1.0, values, values**2)]
     weights = _weights(shape, spacing)
     sums = np.zeros(3)
     for start in range(0, spectra[0].shape[2], _CHUNK):
@@ -84,6 +78,12 @@ def _weighted_pair_sums(
     return float(weight), float(product), float(square)
 
 
+def _filled(mask: np.ndarray, values: np.ndarray | float) -> np.ndarray:
+    field = np.zeros(mask.shape)
+    field[mask] = values
+    return field
+
+
 def _weights(shape: list[int], spacing: np.ndarray) -> np.ndarray:
     """Return the transform along the last axis of 1 / distance (0 at no distance), for offsets up to half `shape`."""
     from scipy import fft
@@ -93,7 +93,7 @@ def _weights(shape: list[int], spacing: np.ndarray) -> np.ndarray:
     distance = np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)
     distance[0, 0, 0] = np.inf
     # The weights are even, so their transform is real.
-    return fft.rfft(1 / distance, axis=2).real
+    return np.ascontiguousarray(fft.rfft(1 / distance, axis=2).real)
 
 
 def _mirrored(half: np.ndarray, shape: list[int]) -> np.ndarray:
