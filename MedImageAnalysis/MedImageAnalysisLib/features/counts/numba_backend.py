@@ -26,7 +26,7 @@ def cooccurrences(levels: np.ndarray, level_count: int, offsets: np.ndarray) -> 
     flat, ranges, steps = _rows(levels, offsets)
     width = level_count + 1
     counts = np.zeros((len(steps), width * width), np.uint32)
-    _kernels().cooccurrence_counts(flat, ranges, steps, counts)
+    _kernels().cooccurrence_counts(flat, ranges, steps, width, counts)
     return counts.reshape(len(steps), width, width)[:, 1:, 1:].astype(np.int64)
 
 
@@ -43,7 +43,7 @@ def pairs_and_runs(levels: np.ndarray, level_count: int, offsets: np.ndarray) ->
     counts = np.zeros((len(steps), width * (width + stride)), np.uint32)
     planes = int(offsets[:, 0].max(initial=0)) + 1
     lengths = np.empty((len(steps), planes * levels[0].size), np.uint16 if stride < 65536 else np.uint32)
-    _kernels().pair_and_run_counts(flat, ranges, levels.shape[1], steps, width * width, lengths, counts)
+    _kernels().pair_and_run_counts(flat, ranges, levels.shape[1], steps, width, lengths, counts)
     cells = counts[:, : width * width].reshape(len(steps), width, width)
     pairs = cells[:, 1:, 1:].astype(np.int64)
     # Number of runs of at least r voxels; those of at least 1 are the voxels that follow another level.

@@ -37,9 +37,9 @@ def row_ranges(flat, row_length):
 
 
 @njit(cache=True, nogil=True)
-def cooccurrence_counts(flat, ranges, steps, counts):
+def cooccurrence_counts(flat, ranges, steps, width, counts):
     """Add to `counts` (direction, level * width + level of the neighbor) each voxel and its neighbor."""
-    width = np.uint32(np.sqrt(counts.shape[1]))
+    width = np.uint32(width)
     for row in range(ranges.shape[0]):
         start, stop = ranges[row]
         here = flat[start:stop]
@@ -51,23 +51,25 @@ def cooccurrence_counts(flat, ranges, steps, counts):
 
 
 @njit(cache=True, nogil=True)
-def pair_and_run_counts(flat, ranges, plane_rows, steps, pairs, lengths, counts):
+def pair_and_run_counts(flat, ranges, plane_rows, steps, width, lengths, counts):
     """Count unlike pairs, and how far runs of like voxels have come, with one increment per voxel and direction.
 
     A voxel of level a that follows a voxel of another level b adds to cell b * width + a of its direction in `counts`.
     If it follows a voxel of its own level, as the r-th voxel of a run (r > 1), it adds to cell
-    `pairs` + a * stride + r instead: this cell ends up with the number of runs of a that have at least r voxels.
+    width^2 + a * stride + r instead: this cell ends up with the number of runs of a that have at least r voxels.
 
     Parameters
     ----------
-    pairs : int
-        Number of cells for pairs, width squared; the rest of `counts` are `width` rows of `stride` cells for runs.
+    width : int
+        Number of levels, the background included. `counts` has width^2 cells for pairs, then `width` rows of `stride`
+        cells for runs in each direction.
     lengths : numpy.ndarray of shape (directions, voxels of some planes)
         Room for a ring that remembers how far the run has come in this plane and those before, as far as steps reach.
     """
-    width = np.uint32(np.sqrt(pairs))
+    pairs = width * width
     stride = np.uint32((counts.shape[1] - pairs) // width)
     runs_start = np.uint32(pairs)
+    width = np.uint32(width)
     ring = lengths.shape[1]
     one = lengths.dtype.type(1)
     cells = np.empty(flat.size // ranges.shape[0], np.uint32)
