@@ -17,7 +17,7 @@ _MOST_CUT = 0.25
 
 
 def reduced(image: sitk.Image, long_side: int = _LONG_SIDE) -> tuple[np.ndarray, int]:
-    """Return the image as float32 by means over blocks, at most `long_side` wide or high, and the width of the blocks."""
+    """Return the image as float32 by means over blocks, long side at most `long_side`, and the width of the blocks."""
     factor = max(1, -(-max(image.GetSize()) // long_side))
     small = sitk.BinShrink(sitk.Cast(image, sitk.sitkFloat32), [factor] * image.GetDimension())
     return sitk.GetArrayFromImage(small), factor
