@@ -204,6 +204,7 @@ def _extract(
     progress: Progress,
 ) -> FeatureTable:
     from .features import extract
+    from .features.filters import extract_filtered, side_by_side
 
     progress.step("Extract features")
     original = preset.feature_image == "original"
@@ -211,17 +212,20 @@ def _extract(
     segmentation = on_input if original else resample_segmentation(on_processed, processed)
     unit = image.info.intensity_unit if original else ""
 
-    def work() -> FeatureTable:
-        return extract(
-            pixels,
-            segmentation,
-            preset.features,
-            progress,
-            length_unit=image.info.length_unit,
-            intensity_unit=unit,
-        )
+    length = image.info.length_unit
+    first, *others = progress.parts(1 + len(preset.filters))
 
-    return recorder("features", preset.features, work)
+    def plain() -> FeatureTable:
+        return extract(pixels, segmentation, preset.features, first, length_unit=length, intensity_unit=unit)
+
+    tables = [recorder("features", preset.features, plain)]
+    for image_filter, part in zip(preset.filters, others, strict=True):
+
+        def filtered(filters: tuple = (image_filter,), part: Progress = part) -> FeatureTable:
+            return extract_filtered(pixels, segmentation, filters, preset.features, part, length)
+
+        tables.append(recorder("features", image_filter, filtered))
+    return side_by_side(tables)
 
 
 def _measure(

@@ -24,6 +24,7 @@ from .segmentation import METHODS, SegmentationMethod
 
 if TYPE_CHECKING:
     from .features import FeatureSettings
+    from .features.filters import ImageFilter
 
 __all__ = ["USER_PRESETS_VARIABLE", "Preset", "available_presets", "check_suits", "load_preset", "suits_modality"]
 
@@ -54,6 +55,8 @@ class Preset:
         Width of the field of view assumed by stages 1 and 2 when an image has no spacing, in millimeters.
     feature_image : {"original", "processed"}
         Whose intensities stage 3 measures.
+    filters : tuple of ImageFilter
+        Filters whose responses get features too, beside those of the image itself.
     models : tuple of str
         Names of recognition models.
     """
@@ -64,6 +67,7 @@ class Preset:
     preprocessing: tuple[PreprocessingStep, ...]
     segmentation: tuple[SegmentationMethod, ...]
     features: FeatureSettings
+    filters: tuple[ImageFilter, ...] = ()
     measurements: tuple[ClinicalMeasure, ...] = ()
     models: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
@@ -87,6 +91,7 @@ class Preset:
             preprocessing=_steps(data, "preprocessing", "step", STEPS),
             segmentation=_steps(data, "segmentation", "method", METHODS),
             features=FeatureSettings.from_settings(_mapping(data.get("features", {}), "features")),
+            filters=_filters(data),
             measurements=_steps(data, "measurements", "measure", MEASURES),
             models=_texts(data, "models"),
             modalities=_texts(data, "modalities"),
@@ -113,6 +118,7 @@ class Preset:
             "segmentation": [{"method": method.name, **method.settings()} for method in self.segmentation],
             "features": self.features.settings(),
             "feature_image": self.feature_image,
+            "filters": [{"filter": image_filter.name, **image_filter.settings()} for image_filter in self.filters],
             "measurements": [{"measure": measure.name, **measure.settings()} for measure in self.measurements],
             "models": list(self.models),
         }
@@ -212,6 +218,7 @@ _KNOWN = _REQUIRED | frozenset(
         "nominal_width_mm",
         "features",
         "feature_image",
+        "filters",
         "measurements",
         "models",
     }
@@ -242,6 +249,14 @@ def _step(entry: Mapping[str, Any], key: str, name_key: str, registry: Registry)
     if not isinstance(name, str):
         raise InvalidSettingError(f"Each entry of '{key}' needs '{name_key}': the name of a {registry.kind}.")
     return registry[name].from_settings(settings)
+
+
+def _filters(data: Mapping[str, Any]) -> tuple[ImageFilter, ...]:
+    if not data.get("filters"):
+        return ()
+    from .features.filters import FILTERS
+
+    return _steps(data, "filters", "filter", FILTERS)
 
 
 def _mapping(value: Any, key: str) -> Mapping[str, Any]:

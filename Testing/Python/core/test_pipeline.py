@@ -157,3 +157,14 @@ def test_cancel_stops_at_the_next_step_and_leaves_the_input_as_it_was(an_image, 
     with pytest.raises(Cancelled):
         run(an_image, a_preset, progress=Progress(cancelled=lambda: next(calls) >= calls_before))
     assert np.array_equal(before, sitk.GetArrayFromImage(an_image.pixels))
+
+
+def test_filters_add_features_of_their_responses(an_image, an_analysis):
+    preset = Preset.from_json({**PRESET, "features": {"bin_number": 16}, "filters": [{"filter": "mean"}]})
+    analysis = run(an_image, preset)
+    names = [definition.name for definition in analysis.features.definitions]
+    responses = [name for name in names if name.startswith("mean_")]
+    assert "stat_mean" in {name.split(":")[-1] for name in responses}
+    assert len(names) > len(responses) > 0
+    assert Preset.from_json(analysis.provenance.preset) == preset
+    assert np.array_equal(repeat(analysis.provenance, an_image).features.values, analysis.features.values, True)

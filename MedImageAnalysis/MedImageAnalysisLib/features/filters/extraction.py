@@ -19,7 +19,7 @@ from ..settings import FeatureSettings
 from .bank import FilterResponse, filter_bank_responses
 from .filter import ImageFilter
 
-__all__ = ["extract_filtered"]
+__all__ = ["extract_filtered", "side_by_side"]
 
 # The others measure the segment itself, or clinical intensities, which a response map does not hold.
 _FAMILIES = ("intensity", "histogram", "ivh", "glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm")
@@ -43,7 +43,7 @@ def extract_filtered(
     image, segmentation, settings, progress, length_unit
         As for :func:`~MedImageAnalysisLib.features.extract`; families of shape and place are left out.
     filters : sequence of ImageFilter
-        All different.
+        At least one, all different.
 
     Returns
     -------
@@ -53,8 +53,8 @@ def extract_filtered(
     Raises
     ------
     InvalidSettingError
-        If a filter is listed twice, if the settings ask for another spacing (the image must be resampled before it is
-        filtered), or name no family that response maps have.
+        If there is no filter or one is listed twice, if the settings ask for another spacing (the image must be
+        resampled before it is filtered), or name no family that response maps have.
     """
     if settings.spacing:
         raise InvalidSettingError(
@@ -64,6 +64,8 @@ def extract_filtered(
     families = tuple(name for name in settings.families if name in _FAMILIES)
     if not families:
         raise InvalidSettingError(f"Response maps have features of these families only: {', '.join(_FAMILIES)}.")
+    if not filters:
+        raise InvalidSettingError("No filter is given: name at least one.")
     kept = _resegmented(image, segmentation, settings)
     plain = replace(
         settings, families=families, resegmentation_minimum=None, resegmentation_maximum=None, outlier_sigma=None
@@ -72,7 +74,7 @@ def extract_filtered(
     both = zip(progress.parts(len(filters)), filter_bank_responses(image, filters, progress), strict=True)
     for part, response in both:
         tables.append(_prefixed(_extract(response.image, kept, plain, part, length_unit), response))
-    return _side_by_side(segmentation, tables)
+    return side_by_side(tables)
 
 
 def _extract(
@@ -121,12 +123,12 @@ def _prefixed(table: FeatureTable, response: FilterResponse) -> FeatureTable:
     return replace(table, definitions=tuple(map(described, table.definitions)))
 
 
-def _side_by_side(segmentation: Segmentation, tables: list[FeatureTable]) -> FeatureTable:
-    definitions = tuple(definition for table in tables for definition in table.definitions)
-    rows = len(segmentation.segments)
-    values = np.concatenate([table.values for table in tables], axis=1) if tables else np.empty((rows, 0))
+def side_by_side(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """Join the columns of tables that have the same segments as rows; at least one table."""
+    values = np.concatenate([table.values for table in tables], axis=1)
     reasons, start = {}, 0
     for table in tables:
         reasons.update({(row, start + column): reason for (row, column), reason in table.reasons.items()})
         start += len(table.definitions)
-    return FeatureTable(segmentation.segments, definitions, values, MappingProxyType(reasons))
+    definitions = tuple(definition for table in tables for definition in table.definitions)
+    return FeatureTable(tables[0].segments, definitions, values, MappingProxyType(reasons))
