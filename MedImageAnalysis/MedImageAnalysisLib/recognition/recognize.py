@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..analysis import CategoryProbability, ImageInfo, Recognition
-from ..errors import InvalidModelError, InvalidSettingError
+from ..errors import InvalidModelError, InvalidSettingError, UnsupportedImageError
 from ..progress import Progress
 from . import criterion, linear
 from .assessment import Assessment
@@ -47,8 +47,7 @@ def recognize(
     """
     progress.step(f"Recognize: {model.title}")
     local = _prevalence(model, prevalence)
-    reason = _unsuitable(model, case) or _stopped_at_gate(model, case)
-    assessment = Assessment(reason=reason) if reason else _assess(model, case, local)
+    assessment = _assessment(model, case, local)
     progress.step(fraction=1.0)
     return Recognition(
         model=model.name,
@@ -64,6 +63,18 @@ def recognize(
         intended_use=model.intended_use,
         references=model.references,
     )
+
+
+def _assessment(model: Model, case: RecognitionCase, local: Sequence[float] | None) -> Assessment:
+    """Return what the model finds, or the reason why it should not or cannot look at this image."""
+    reason = _unsuitable(model, case)
+    if reason:
+        return Assessment(reason=reason)
+    try:
+        reason = _stopped_at_gate(model, case)
+        return Assessment(reason=reason) if reason else _assess(model, case, local)
+    except UnsupportedImageError as error:
+        return Assessment(reason=str(error))
 
 
 def _assess(model: Model, case: RecognitionCase, local: Sequence[float] | None) -> Assessment:

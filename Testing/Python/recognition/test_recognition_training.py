@@ -211,3 +211,10 @@ def test_a_spoiled_image_is_a_valid_image(seed):
     assert made.ndim == 2
     assert min(made.shape) >= 16
     assert np.isfinite(made).all()
+
+
+@pytest.mark.parametrize("image", [sitk.Image(9, 9, sitk.sitkUInt8), sitk.Image([64, 64], sitk.sitkVectorUInt8, 3)])
+def test_an_image_that_cannot_be_described_is_not_assessed(shape_model, image):
+    found = recognize(shape_model, RecognitionCase(MedicalImage(image), image))
+    assert not found.assessed
+    assert found.reason
