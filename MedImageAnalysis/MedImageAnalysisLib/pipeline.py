@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import SimpleITK as sitk
@@ -31,6 +33,7 @@ from .software import software_versions
 __all__ = ["repeat", "run", "segmentation_hash"]
 
 Result = TypeVar("Result")
+Step = TypeVar("Step")
 
 
 def run(
@@ -66,30 +69,32 @@ def run(
         If a stage refuses the image, with what, where and what to do.
     """
     warnings = image.info.warnings + check_suits(preset, image)
-    recorder = _Recorder()
+    stages = _Stages(image, preset)
     # Fractions are typical shares of the time, so that the bar moves evenly.
     to_nominal, from_nominal, assumption = _nominal_scale(image, preset)
     working = scaled(image.pixels, to_nominal) if to_nominal != 1 else image.pixels
-    working = _preprocess(working, preset, recorder, progress.part(0.0, 0.35))
+    working = stages.preprocess(working, progress.part(0.0, 0.35))
     if segmentation is None:
-        found = _segment(working, preset, recorder, progress.part(0.35, 0.7))
+        found = stages.segment(working, progress.part(0.35, 0.7))
     else:
         found = _accepted(segmentation, image.pixels, to_nominal)
     processed = scaled(working, from_nominal) if from_nominal != 1 else working
     on_processed = _rescaled(found, from_nominal)
     on_input = resample_segmentation(on_processed, image.pixels)
-    features = _extract(image, processed, on_input, on_processed, preset, recorder, progress.part(0.7, 0.9))
-    measurements = _measure(image, on_input, preset, recorder, progress.part(0.9, 0.95))
-    recognitions = _recognize(
-        image, processed, on_input, features, measurements, preset, recorder, progress.part(0.95, 1.0)
-    )
+    if preset.feature_image == "original":
+        features = stages.extract(image.pixels, on_input, image.info.intensity_unit, progress.part(0.7, 0.9))
+    else:
+        on_processed = resample_segmentation(on_processed, processed)
+        features = stages.extract(processed, on_processed, "", progress.part(0.7, 0.9))
+    measurements = stages.measure(on_input, progress.part(0.9, 0.95))
+    recognitions = stages.recognize(processed, on_input, features, measurements, progress.part(0.95, 1.0))
     quality = assess(QualityCase(image, on_input, measurements))
     progress.step("Done", 1.0)
     provenance = Provenance(
         input_sha256=content_hash(image.pixels),
         preset=preset.to_json(),
         software=software_versions(),
-        steps=tuple(recorder.records),
+        steps=tuple(stages.records),
         corrections=image.info.corrections,
         warnings=warnings + assumption,
         segmentation_sha256=segmentation_hash(segmentation) if segmentation else "",
@@ -121,8 +126,6 @@ def repeat(
 
 def segmentation_hash(segmentation: Segmentation) -> str:
     """Return one hash for the labelmaps and the meaning of their labels."""
-    import hashlib
-
     digest = hashlib.sha256()
     for layer in segmentation.layers:
         digest.update(content_hash(layer).encode())
@@ -131,19 +134,94 @@ def segmentation_hash(segmentation: Segmentation) -> str:
     return digest.hexdigest()
 
 
-class _Recorder:
-    """Times each step and keeps the call that repeats it."""
+class _Stages:
+    """The four stages of one run; each step is timed and recorded with the call that repeats it."""
 
-    def __init__(self) -> None:
+    def __init__(self, image: MedicalImage, preset: Preset) -> None:
+        self.image = image
+        self.preset = preset
         self.records: list[StepRecord] = []
 
-    def __call__(self, stage: str, step: Configurable, work: Callable[[], Result]) -> Result:
+    def preprocess(self, pixels: sitk.Image, progress: Progress) -> sitk.Image:
+        """Stage 1: apply the steps one after the other."""
+        for step, part in _with_parts(self.preset.preprocessing, progress):
+            part.step(f"Preprocess: {step.title}")
+            pixels = self._record("preprocess", step, partial(step, pixels, part))
+        return pixels
+
+    def segment(self, pixels: sitk.Image, progress: Progress) -> Segmentation:
+        """Stage 2: each method refines what the one before it found."""
+        if not self.preset.segmentation:
+            raise InvalidSettingError(
+                f"The preset '{self.preset.name}' has no segmentation method: give a segmentation."
+            )
+        found: Segmentation | None = None
+        for method, part in _with_parts(self.preset.segmentation, progress):
+            part.step(f"Segment: {method.title}")
+            found = self._record("segment", method, partial(method, pixels, found, part))
+        return found
+
+    def extract(self, pixels: sitk.Image, segmentation: Segmentation, unit: str, progress: Progress) -> FeatureTable:
+        """Stage 3: features of the image, then of each filter's response to it."""
+        from .features import extract
+        from .features.filters import extract_filtered, side_by_side
+
+        settings, length = self.preset.features, self.image.info.length_unit
+        first, *others = progress.parts(1 + len(self.preset.filters))
+        first.step("Extract features")
+        work = partial(extract, pixels, segmentation, settings, first, length_unit=length, intensity_unit=unit)
+        tables = [self._record("features", settings, work)]
+        for image_filter, part in zip(self.preset.filters, others, strict=True):
+            part.step(f"Extract features: {image_filter.title}")
+            work = partial(extract_filtered, pixels, segmentation, (image_filter,), settings, part, length)
+            tables.append(self._record("features", image_filter, work))
+        return side_by_side(tables)
+
+    def measure(self, segmentation: Segmentation, progress: Progress) -> tuple[Measurement, ...]:
+        """Stage 3, clinical measurements."""
+        measured: list[Measurement] = []
+        for measure, part in _with_parts(self.preset.measurements, progress):
+            part.step(f"Measure: {measure.title}")
+            measured += self._record("measure", measure, partial(measure, self.image, segmentation, part))
+        return tuple(measured)
+
+    def recognize(
+        self,
+        processed: sitk.Image,
+        segmentation: Segmentation,
+        features: FeatureTable,
+        measurements: tuple[Measurement, ...],
+        progress: Progress,
+    ) -> tuple[Recognition, ...]:
+        """Stage 4: one recognition per model; without a model, one that says so."""
+        if not self.preset.models:
+            reason = f"The preset '{self.preset.name}' measures, but no recognition model exists for it."
+            return (Recognition("", "", "No recognition model", assessed=False, reason=reason),)
+        from .recognition import RecognitionCase, load_model, recognize
+
+        case = RecognitionCase(self.image, processed, segmentation, features, measurements)
+        recognitions = []
+        for name, part in _with_parts(self.preset.models, progress):
+            model = load_model(name)
+            part.step(f"Recognize: {model.title}")
+            started = time.perf_counter()
+            recognitions.append(recognize(model, case, part))
+            settings = {"model": model.name, "version": model.version}
+            call = f"recognize({model.name!r})"
+            self.records.append(StepRecord("recognize", model.name, call, settings, time.perf_counter() - started))
+        return tuple(recognitions)
+
+    def _record(self, stage: str, step: Configurable, work: Callable[[], Result]) -> Result:
         started = time.perf_counter()
         result = work()
-        seconds = time.perf_counter() - started
         name = step.name or type(step).__name__
-        self.records.append(StepRecord(stage, name, repr(step), step.settings(), seconds))
+        self.records.append(StepRecord(stage, name, repr(step), step.settings(), time.perf_counter() - started))
         return result
+
+
+def _with_parts(steps: Sequence[Step], progress: Progress) -> Iterator[tuple[Step, Progress]]:
+    """Pair each step with its part of the progress."""
+    return zip(steps, progress.parts(len(steps)), strict=True) if steps else iter(())
 
 
 def _nominal_scale(image: MedicalImage, preset: Preset) -> tuple[float, float, tuple[str, ...]]:
@@ -156,25 +234,6 @@ def _nominal_scale(image: MedicalImage, preset: Preset) -> tuple[float, float, t
         "results are in pixels."
     )
     return spacing, 1 / spacing, (warning,)
-
-
-def _preprocess(image: sitk.Image, preset: Preset, recorder: _Recorder, progress: Progress) -> sitk.Image:
-    parts = progress.parts(max(len(preset.preprocessing), 1))
-    for step, part in zip(preset.preprocessing, parts, strict=False):
-        part.step(f"Preprocess: {step.title}")
-        image = recorder("preprocess", step, lambda step=step, part=part, image=image: step(image, part))
-    return image
-
-
-def _segment(image: sitk.Image, preset: Preset, recorder: _Recorder, progress: Progress) -> Segmentation:
-    if not preset.segmentation:
-        raise InvalidSettingError(f"The preset '{preset.name}' has no segmentation method: give a segmentation.")
-    found: Segmentation | None = None
-    parts = progress.parts(len(preset.segmentation))
-    for method, part in zip(preset.segmentation, parts, strict=True):
-        part.step(f"Segment: {method.title}")
-        found = recorder("segment", method, lambda method=method, part=part, found=found: method(image, found, part))
-    return found
 
 
 def _accepted(segmentation: Segmentation, pixels: sitk.Image, factor: float) -> Segmentation:
@@ -192,76 +251,3 @@ def _rescaled(segmentation: Segmentation, factor: float) -> Segmentation:
     if factor == 1:
         return segmentation
     return replace(segmentation, layers=tuple(scaled(layer, factor) for layer in segmentation.layers))
-
-
-def _extract(
-    image: MedicalImage,
-    processed: sitk.Image,
-    on_input: Segmentation,
-    on_processed: Segmentation,
-    preset: Preset,
-    recorder: _Recorder,
-    progress: Progress,
-) -> FeatureTable:
-    from .features import extract
-    from .features.filters import extract_filtered, side_by_side
-
-    progress.step("Extract features")
-    original = preset.feature_image == "original"
-    pixels = image.pixels if original else processed
-    segmentation = on_input if original else resample_segmentation(on_processed, processed)
-    unit = image.info.intensity_unit if original else ""
-
-    length = image.info.length_unit
-    first, *others = progress.parts(1 + len(preset.filters))
-
-    def plain() -> FeatureTable:
-        return extract(pixels, segmentation, preset.features, first, length_unit=length, intensity_unit=unit)
-
-    tables = [recorder("features", preset.features, plain)]
-    for image_filter, part in zip(preset.filters, others, strict=True):
-
-        def filtered(filters: tuple = (image_filter,), part: Progress = part) -> FeatureTable:
-            return extract_filtered(pixels, segmentation, filters, preset.features, part, length)
-
-        tables.append(recorder("features", image_filter, filtered))
-    return side_by_side(tables)
-
-
-def _measure(
-    image: MedicalImage, segmentation: Segmentation, preset: Preset, recorder: _Recorder, progress: Progress
-) -> tuple[Measurement, ...]:
-    measured: list[Measurement] = []
-    for measure, part in zip(preset.measurements, progress.parts(max(len(preset.measurements), 1)), strict=False):
-        part.step(f"Measure: {measure.title}")
-        found = recorder("measure", measure, lambda measure=measure, part=part: measure(image, segmentation, part))
-        measured.extend(found)
-    return tuple(measured)
-
-
-def _recognize(
-    image: MedicalImage,
-    processed: sitk.Image,
-    segmentation: Segmentation,
-    features: FeatureTable,
-    measurements: tuple[Measurement, ...],
-    preset: Preset,
-    recorder: _Recorder,
-    progress: Progress,
-) -> tuple[Recognition, ...]:
-    if not preset.models:
-        reason = f"The preset '{preset.name}' measures, but no recognition model exists for it."
-        return (Recognition("", "", "No recognition model", assessed=False, reason=reason),)
-    from .recognition import RecognitionCase, load_model, recognize
-
-    case = RecognitionCase(image, processed, segmentation, features, measurements)
-    recognitions = []
-    for name, part in zip(preset.models, progress.parts(len(preset.models)), strict=True):
-        model = load_model(name)
-        part.step(f"Recognize: {model.title}")
-        started = time.perf_counter()
-        recognitions.append(recognize(model, case, part))
-        seconds = time.perf_counter() - started
-        settings = {"model": model.name, "version": model.version}
-        recorder.records.append(StepRecord("recognize", model.name, f"recognize({model.name!r})", settings, seconds))
-    return tuple(recognitions)
