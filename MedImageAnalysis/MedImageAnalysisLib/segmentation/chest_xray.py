@@ -22,6 +22,8 @@ __all__ = ["ChestXray"]
 
 _KEYS = ("right-lung", "left-lung", "heart")
 _LEAST_SIZE = 64
+# Least share of the picture's square that both lungs together fill: noise and other anatomy show specks of "lung".
+_LEAST_LUNGS = 0.06
 _ADVICE = (
     "Is this a frontal chest radiograph, upright and shown as usual (the patient's right on the left of the picture)? "
     "If so, segment it by hand and give the segmentation."
@@ -43,7 +45,11 @@ class ChestXray(SegmentationMethod):
     title = "Chest radiograph: lungs and heart"
 
     smoothing: float = parameter(
-        0.5, "How much outlines are smoothed, in percent of the chest's width.", unit="%", minimum=0.0, maximum=5.0
+        0.5,
+        "How much outlines are smoothed, in percent of the chest's width.",
+        unit="%",
+        minimum=0.0,
+        maximum=5.0,
     )
     contrast: str = parameter(
         "auto",
@@ -69,10 +75,16 @@ class ChestXray(SegmentationMethod):
         pixels, frame = self._located(pixels, valid, cascade)
         progress.step("Outlining lungs and heart", 0.4)
         frame = _refined(pixels, valid, frame, cascade)
-        found = run_stages(cascade.outline, sampled(pixels, valid, frame, cascade.frame_size))
+        content = sampled(pixels, valid, frame, cascade.frame_size)
+        found = run_stages(cascade.outline, content)
         width = self.smoothing / 100 * cascade.frame_size
-        outlines = tuple(levels(found[CHANNELS.index(key)], width) for key in _KEYS)
-        shown = [index for index, is_plausible in enumerate(plausible(*outlines)) if is_plausible]
+        completed = cascade.heart.completed(found[-1])
+        structures = (
+            *(found[CHANNELS.index(key)] for key in _KEYS[:2]),
+            found[-1] if completed is None else completed,
+        )
+        outlines = tuple(levels(structure, width) for structure in structures)
+        shown = [index for index, is_plausible in enumerate(plausible(*outlines, content[0])) if is_plausible]
         if not {0, 1} & set(shown):
             raise UnsuitablePresetError(f"No lungs were found. {_ADVICE}")
         progress.step("Drawing smooth outlines", 0.8)
@@ -115,12 +127,12 @@ def _evidence(found: np.ndarray) -> float:
 
 
 def _frame_of(found: np.ndarray, frame: Frame) -> Frame | None:
-    """Return the frame around the lungs found in `frame`, or None."""
-    lungs = bounds(tuple(main_part(found[CHANNELS.index(key)]) for key in ("right-lung", "left-lung")))
-    if lungs is None:
+    """Return the frame around the lungs found in `frame`, or None if there is too little of them."""
+    parts = tuple(main_part(found[CHANNELS.index(key)]) for key in ("right-lung", "left-lung"))
+    if sum(part.mean() for part in parts) < _LEAST_LUNGS:
         return None
+    left, top, right, bottom = bounds(parts)
     step_x, step_y = frame.steps(found.shape[1])
-    left, top, right, bottom = lungs
     x, y = frame.x - frame.half_width, frame.y - frame.half_height
     return around(x + left * step_x, y + top * step_y, x + (right + 1) * step_x, y + (bottom + 1) * step_y)
 

@@ -19,8 +19,18 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import InvalidModelError
+from .chest_xray_shape import HeartShape
 
-__all__ = ["CHANNELS", "Cascade", "Stage", "features", "load_cascade", "normalized", "read_cascade", "run_stages"]
+__all__ = [
+    "CHANNELS",
+    "Cascade",
+    "Stage",
+    "features",
+    "load_cascade",
+    "normalized",
+    "read_cascade",
+    "run_stages",
+]
 
 # What a stage predicts, each with a probability of its own because they overlap: the whole lungs (with the part behind
 # heart and diaphragm as V7 Labs draw it), the lung fields beside the mediastinum, and the cardiac silhouette.
@@ -66,10 +76,13 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Cascade:
-    """The stage that finds the chest in the picture, and those that outline it in a frame around the lungs."""
+    """What the method has learned: the stage that finds the chest in the picture, those that outline it in a frame
+    around the lungs, and the shape of the heart in that frame.
+    """
 
     locate: Stage
     outline: tuple[Stage, ...]
+    heart: HeartShape
 
     @property
     def frame_size(self) -> int:
@@ -87,7 +100,10 @@ def run_stages(stages: Sequence[Stage], frame: np.ndarray) -> np.ndarray:
     """
     context = None
     for stage in stages:
-        context = stage(_resized(frame, stage.size), None if context is None else _resized(context, stage.size))
+        context = stage(
+            _resized(frame, stage.size),
+            None if context is None else _resized(context, stage.size),
+        )
     return _resized(context, frame.shape[1])
 
 
@@ -142,8 +158,22 @@ def features(frame: np.ndarray, context: np.ndarray | None = None) -> np.ndarray
     ranks, contrast = frame
     images = [_jet(contrast, sigma * scale) for sigma in _FINE_SCALES]
     images += [_jet(ranks, sigma * scale) for sigma in _COARSE_SCALES]
-    images.append(_ring(ndimage.gaussian_filter(ranks, 2.5 * scale)[None], _INTENSITY_RADII, 8, scale))
-    images.append(_ring(ndimage.gaussian_filter(contrast, 2.5 * scale)[None], _INTENSITY_RADII[:3], 8, scale))
+    images.append(
+        _ring(
+            ndimage.gaussian_filter(ranks, 2.5 * scale)[None],
+            _INTENSITY_RADII,
+            8,
+            scale,
+        )
+    )
+    images.append(
+        _ring(
+            ndimage.gaussian_filter(contrast, 2.5 * scale)[None],
+            _INTENSITY_RADII[:3],
+            8,
+            scale,
+        )
+    )
     images.append(_position(frame.shape[1:]))
     if context is not None:
         images.append(context)
@@ -169,19 +199,25 @@ def read_cascade(path: Path) -> Cascade:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             stages = tuple(_stage(arrays, index) for index in range(int(arrays["stages"])))
+            heart = HeartShape(*(arrays[f"heart_{part}"] for part in ("center", "mean", "modes", "residual")))
     except (OSError, ValueError, KeyError) as problem:
         raise InvalidModelError(
             f"The weights of the chest radiograph segmentation ({path.name}) cannot be read: {problem}. "
             "Install the package again."
         ) from problem
-    return Cascade(stages[0], stages[1:])
+    return Cascade(stages[0], stages[1:], heart)
 
 
 def _stage(arrays: np.lib.npyio.NpzFile, index: int) -> Stage:
     layers = []
     while f"weights_{index}_{len(layers)}" in arrays:
         key = f"{index}_{len(layers)}"
-        layers.append((arrays[f"weights_{key}"].astype(np.float32), arrays[f"bias_{key}"].astype(np.float32)))
+        layers.append(
+            (
+                arrays[f"weights_{key}"].astype(np.float32),
+                arrays[f"bias_{key}"].astype(np.float32),
+            )
+        )
     return Stage(int(arrays[f"size_{index}"]), tuple(layers))
 
 

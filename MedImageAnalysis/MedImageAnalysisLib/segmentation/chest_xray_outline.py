@@ -11,8 +11,8 @@ from .chest_xray_frame import Frame
 __all__ = ["bounds", "labels_on", "levels", "main_part", "plausible"]
 
 _INSIDE = 0.5
-# Levels that the smallest component or hole gets so that it does not reach the outline.
-_BELOW, _ABOVE = 0.4, 0.6
+# Levels that lesser components and holes get so that none of them reaches the outline, not even between pixels.
+_BELOW, _JUST_INSIDE, _ABOVE = 0.4, 0.501, 0.75
 # The frame's levels are refined by cubic splines before the linear step to full resolution: no facets at any size.
 _REFINEMENT = 3
 
@@ -22,22 +22,18 @@ _LUNG_SHARE = (0.05, 0.40)
 _MOST_ASYMMETRY = 5.0
 _HEART_SHARE = (0.03, 0.40)
 _LEAST_CERTAINTY = 0.75
+_AROUND = 8
+_LEAST_CONTRAST = 0.35
 
 
 def main_part(level: np.ndarray) -> np.ndarray:
     """Return the largest connected region above one half, without holes."""
-    parts, count = ndimage.label(level > _INSIDE)
-    if count == 0:
-        return np.zeros(level.shape, dtype=bool)
-    largest = 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
-    return ndimage.binary_fill_holes(parts == largest)
+    return ndimage.binary_fill_holes(_largest(level > _INSIDE))
 
 
-def bounds(masks: tuple[np.ndarray, ...]) -> tuple[int, int, int, int] | None:
-    """Return (left, top, right, bottom) of the union of masks, or None if it is empty."""
+def bounds(masks: tuple[np.ndarray, ...]) -> tuple[int, int, int, int]:
+    """Return (left, top, right, bottom) of the union of masks, which must not be empty."""
     rows, columns = np.nonzero(np.logical_or.reduce(masks))
-    if len(rows) == 0:
-        return None
     return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
 
 
@@ -46,17 +42,24 @@ def levels(probability: np.ndarray, smoothing: float) -> np.ndarray:
     smooth = ndimage.gaussian_filter(probability, smoothing) if smoothing else probability
     part = main_part(smooth)
     kept = np.where(ndimage.binary_dilation(part, iterations=2), smooth, np.minimum(smooth, _BELOW))
-    return np.where(part & (smooth <= _INSIDE), _ABOVE, kept).astype(np.float32)
+    filled = np.where(part, np.maximum(kept, _JUST_INSIDE), kept)
+    return np.where(ndimage.binary_erosion(part), np.maximum(filled, _ABOVE), filled).astype(np.float32)
 
 
-def plausible(right: np.ndarray, left: np.ndarray, heart: np.ndarray) -> tuple[bool, bool, bool]:
-    """Tell for the levels of right lung, left lung and heart whether each can be what it is called."""
-    is_right, is_left = _is_lung(right), _is_lung(left)
+def plausible(right: np.ndarray, left: np.ndarray, heart: np.ndarray, ranks: np.ndarray) -> tuple[bool, bool, bool]:
+    """Tell for the levels of right lung, left lung and heart whether each can be what it is called.
+
+    `ranks` is the gray scale of the frame from -1 (dark) to 1 (bright).
+    """
+    is_right, is_left = _is_lung(right, ranks), _is_lung(left, ranks)
     if is_right and is_left:
         larger, smaller = sorted([(right > _INSIDE).sum(), (left > _INSIDE).sum()], reverse=True)
         ordered = _center(right)[1] < _center(left)[1]
         if not ordered or larger > _MOST_ASYMMETRY * smaller:
-            is_right, is_left = is_right and larger == (right > _INSIDE).sum() and ordered, False
+            is_right, is_left = (
+                is_right and larger == (right > _INSIDE).sum() and ordered,
+                False,
+            )
     is_heart = _within(heart, _HEART_SHARE) and _certain(heart)
     if is_heart and is_right and is_left:
         is_heart = _center(right)[1] < _center(heart)[1] < _center(left)[1]
@@ -85,9 +88,21 @@ def labels_on(image: sitk.Image, found: tuple[np.ndarray, ...], frame: Frame, fa
         higher = full > best
         best[higher] = full[higher]
         label[higher] = value
+    for value in range(1, len(found) + 1):
+        # Where outlines cross, the weaker structure may lose a sliver's connection to the rest.
+        mask = label == value
+        label[mask & ~_largest(mask)] = 0
     result = sitk.GetImageFromArray(label)
     result.CopyInformation(image)
     return result
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    """Return the largest connected part of a mask."""
+    parts, count = ndimage.label(mask)
+    if count <= 1:
+        return mask
+    return parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
 
 
 def _on_grid(level: np.ndarray, frame: Frame, factor: int, size: tuple[int, int]) -> np.ndarray:
@@ -104,8 +119,15 @@ def _on_grid(level: np.ndarray, frame: Frame, factor: int, size: tuple[int, int]
     return sitk.GetArrayFromImage(full)
 
 
-def _is_lung(level: np.ndarray) -> bool:
-    return _within(level, _LUNG_SHARE) and _certain(level)
+def _is_lung(level: np.ndarray, ranks: np.ndarray) -> bool:
+    return _within(level, _LUNG_SHARE) and _certain(level) and _darker(level, ranks)
+
+
+def _darker(level: np.ndarray, ranks: np.ndarray) -> bool:
+    """Tell whether what is inside is darker than what is just around it, as air is."""
+    inside = level > _INSIDE
+    around = ndimage.binary_dilation(inside, iterations=_AROUND) & ~inside
+    return float(ranks[around].mean() - ranks[inside].mean()) >= _LEAST_CONTRAST
 
 
 def _within(level: np.ndarray, share: tuple[float, float]) -> bool:
