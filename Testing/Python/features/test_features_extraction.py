@@ -177,6 +177,17 @@ def test_segments_may_overlap(noise, block):
     assert table.value("other", "morph_vol_approx") == 5 * 6 * 6
 
 
+def test_a_voxel_without_neighbors_has_no_say_in_neighborhood_differences(noise, block):
+    settings = FeatureSettings(("ngtdm", "ngldm"), discretization="bin-width")
+    with_dot = block.copy()
+    with_dot[0, 0, 0] = 1
+    # The dot must not move the lowest bin.
+    noise[0, 0, 0] = noise[block == 1].max()
+    tables = [extract(image_of(noise), segmentation_of(labels, "block"), settings) for labels in (block, with_dot)]
+    for definition, without, dotted in zip(tables[0].definitions, *(table.values[0] for table in tables), strict=True):
+        assert (without == dotted) == (definition.family == "ngtdm" or definition.name == "ngl_dc_perc")
+
+
 def test_a_segment_has_the_same_features_alone_and_among_others(noise, block):
     many = block.copy()
     many[0:2] = 2
