@@ -18,7 +18,7 @@ from .limits import check_dimension, check_size
 from .nifti import checked_nifti
 from .tiff import is_white_zero
 
-__all__ = ["plain_format", "read_components", "read_plain"]
+__all__ = ["detached_pixels", "plain_format", "read_components", "read_plain"]
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "PNGImageIO"),
@@ -60,6 +60,14 @@ def plain_format(path: Path) -> str:
     by_content = next((reader for mark, reader in _SIGNATURES if start.startswith(mark)), "")
     name = path.name.lower()
     return by_content or next((reader for suffix, reader in _SUFFIXES if name.endswith(suffix)), "")
+
+
+def detached_pixels(path: Path) -> tuple[Path, ...]:
+    """Return the files beside a header file (.mhd, .nhdr) that hold its pixels."""
+    if path.suffix.lower() not in _WITH_DETACHED_PIXELS:
+        return ()
+    names = (target.decode("utf-8", "replace").removeprefix("./") for target in _DETACHED.findall(_header(path)))
+    return tuple(file for file in (path.with_name(Path(name).name) for name in names) if file.is_file())
 
 
 def read_plain(path: Path, color: str) -> tuple[sitk.Image, ImageInfo]:

@@ -12,7 +12,7 @@ import typer
 
 from .. import __version__
 from ..errors import Cancelled, MedImageError
-from . import analyze, doctor, listings
+from . import analyze, cohort, doctor, listings
 
 __all__ = ["app", "run"]
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 analyze.add_to(app)
 listings.add_to(app)
+cohort.add_to(app)
 doctor.add_to(app)
 
 

@@ -18,7 +18,7 @@ class CohortCase:
     name : str
         Pseudonym, or the user's own id if the user asked to keep ids.
     files : tuple of Path
-        One image file, or all files of one DICOM series.
+        One image file (and the file of its pixels, if they lie apart), or all files of one DICOM series.
     segmentation : Path or None
         An existing segmentation that replaces stage 2.
     label : str
@@ -27,6 +27,8 @@ class CohortCase:
         Pseudonym of the patient; cases of one patient stay together when data are split.
     covariates : tuple of (str, str)
         Further columns of the case table.
+    folder : Path or None
+        The folder that holds the files and is read as a whole.
     """
 
     name: str
@@ -35,11 +37,17 @@ class CohortCase:
     label: str = ""
     patient: str = ""
     covariates: tuple[tuple[str, str], ...] = ()
+    folder: Path | None = None
+
+    @property
+    def all_files(self) -> tuple[Path, ...]:
+        """The files of the image and of the segmentation."""
+        return (*self.files, self.segmentation) if self.segmentation else self.files
 
     def fingerprint(self) -> str:
         """Return a cheap mark of the case: it changes when a file is written again or the case's columns change."""
         digest = hashlib.sha256(repr((self.label, self.patient, self.covariates)).encode())
-        for path in (*self.files, *([self.segmentation] if self.segmentation else [])):
+        for path in self.all_files:
             status = path.stat()
             digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
         return digest.hexdigest()[:32]

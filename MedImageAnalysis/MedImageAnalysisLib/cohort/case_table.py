@@ -1,25 +1,32 @@
 """A cohort as a CSV file: one row per case, checked as a whole before any work begins.
 
 Columns: ``id`` and ``image`` (required), ``segmentation``, ``label``, ``patient`` (optional); every other column is a
-covariate. Paths are relative to the CSV file. The separator is a comma, semicolon or tab.
+covariate, except those whose name says that they identify a person: they are left out unless ids are kept. Paths are
+relative to the CSV file. The separator is a comma, semicolon or tab.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InvalidSettingError
+from ..plain_files import detached_pixels
 from .case import CohortCase
 from .identity import Pseudonyms
 
-__all__ = ["check_case_table", "read_case_table"]
+__all__ = ["check_case_table", "identifying_columns", "read_case_table"]
 
 REQUIRED = ("id", "image")
 OPTIONAL = ("segmentation", "label", "patient")
 _EXAMPLES = 5
+_IDENTIFYING = re.compile(
+    r"name|birth|dob$|accession|mrn|ssn|address|phone|mail|insurance|patient.?id|(^|_)(study|series|sop).*uid",
+    re.IGNORECASE,
+)
 
 
 def check_case_table(path: Path) -> int:
@@ -55,16 +62,25 @@ def check_case_table(path: Path) -> int:
 
 def read_case_table(path: Path, pseudonyms: Pseudonyms, keep_ids: bool = False) -> Iterator[CohortCase]:
     """Yield the cases of a table that was checked."""
+    left_out = () if keep_ids else identifying_columns(path)
     for _, row in _rows(path):
         image, segmentation = _file(path, row["image"]), row.get("segmentation", "")
+        known = (*REQUIRED, *OPTIONAL, *left_out)
         yield CohortCase(
             name=row["id"] if keep_ids else pseudonyms.case(row["id"]),
-            files=tuple(sorted(image.iterdir())) if image.is_dir() else (image,),
+            files=_files_below(image) if image.is_dir() else (image, *detached_pixels(image)),
             segmentation=_file(path, segmentation) if segmentation else None,
             label=row.get("label", ""),
-            patient=pseudonyms.patient(row.get("patient", "")),
-            covariates=tuple((key, row[key]) for key in row if key not in (*REQUIRED, *OPTIONAL)),
+            patient=row.get("patient", "") if keep_ids else pseudonyms.patient(row.get("patient", "")),
+            covariates=tuple((key, row[key]) for key in row if key not in known),
+            folder=image if image.is_dir() else None,
         )
+
+
+def identifying_columns(path: Path) -> tuple[str, ...]:
+    """Return the covariates that by their names identify a person."""
+    _, row = next(_rows(path), (0, {}))
+    return tuple(name for name in row if name not in (*REQUIRED, *OPTIONAL) and _IDENTIFYING.search(name))
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -92,6 +108,10 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _file(table: Path, name: str) -> Path:
     return (table.parent / name).resolve() if name else Path()
+
+
+def _files_below(folder: Path) -> tuple[Path, ...]:
+    return tuple(sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith(".")))
 
 
 def _some(places: list[str]) -> str:

@@ -10,15 +10,19 @@ import hashlib
 import hmac
 import os
 import secrets
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InvalidSettingError
 
-__all__ = ["Pseudonyms", "key_file_of"]
+__all__ = ["Pseudonyms", "key_file_of", "without_file_names"]
 
 _KEY_BYTES = 32
 _NAME_DIGITS = 20
+_PATIENCE = 10
+_SURELY_A_NAME = 6
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class Pseudonyms:
             file.write(key.hex().encode() + b"\n")
         return cls(key)
 
+    @classmethod
+    def fleeting(cls) -> Pseudonyms:
+        """Return pseudonyms of a key that is kept nowhere."""
+        return cls(secrets.token_bytes(_KEY_BYTES))
+
     def case(self, identity: str) -> str:
         """Return the pseudonym of a case."""
         return self._name("case", identity)
@@ -57,9 +66,31 @@ def key_file_of(store: Path) -> Path:
     return store.with_name(store.name + ".key")
 
 
+def without_file_names(text: str, files: Iterable[Path]) -> str:
+    """Return `text` without the names of files and of the folders they lie in: people name them after patients.
+
+    Messages of this package put names in quotation marks; a file's own name is found without them, too, unless it is so
+    short that it could be a word.
+    """
+    for path in files:
+        text = text.replace(str(path), "the file")
+        if len(path.name) >= _SURELY_A_NAME:
+            text = text.replace(f"'{path.name}'", "the file").replace(path.name, "the file")
+        for part in path.parts[::-1]:
+            text = text.replace(f"'{part}'", "the file" if part == path.name else "the folder")
+    return text
+
+
 def _read_key(path: Path) -> bytes:
     try:
-        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        text = path.read_text(encoding="ascii")
+        for _ in range(_PATIENCE):
+            if text:
+                break
+            # Another driver has made the file and is about to fill it.
+            time.sleep(0.05)
+            text = path.read_text(encoding="ascii")
+        key = bytes.fromhex(text.strip())
     except (OSError, ValueError) as problem:
         raise InvalidSettingError(f"The key file {path.name} cannot be read. Restore it from your backup.") from problem
     if len(key) != _KEY_BYTES:

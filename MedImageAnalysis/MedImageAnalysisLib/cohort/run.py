@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import Cancelled
@@ -12,28 +13,46 @@ from ..preset import Preset
 from ..software import code_fingerprint
 from .case import CohortCase
 from .engines import Engine, Outcome
+from .latest import Latest
 from .store import Entry, Store
-from .work import Task, analyze_case, failed_record, settings_hash
+from .work import Settings, Task, analyze_case, failed_record
 
-__all__ = ["Plan", "Tally", "plan", "run_cohort"]
+__all__ = ["Plan", "Tally", "dry_plan", "plan", "run_cohort"]
 
 NEW = "new"
 INPUT_CHANGED = "its files changed"
 SETTINGS_CHANGED = "the preset changed"
 CODE_CHANGED = "the program changed"
 RECORD_GONE = "its record is gone"
+NOT_WRITTEN = "its result could not be written"
 FAILED_BEFORE = "it failed before"
+
+# What a case ended with that says nothing of the case: it is done again without being asked to.
+_NOT_THE_CASE = "ExportError"
 
 
 @dataclass
 class Tally:
-    """How far a run is."""
+    """How far a run is.
+
+    Parameters
+    ----------
+    present : int
+        Cases that were in the store and had not changed.
+    twice : int
+        Cases whose work was started more than once.
+    reasons : dict
+        How many cases were done for which reason.
+    peak_bytes : int
+        Most memory that a worker held.
+    """
 
     done: int = 0
     failed: int = 0
     lost: int = 0
     present: int = 0
     twice: int = 0
+    peak_bytes: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -50,25 +69,33 @@ class Plan:
     why: str
 
 
-def plan(cases: Iterable[CohortCase], store: Store, preset_json: str, code: str, retry_failed: bool) -> Iterator[Plan]:
+Report = Callable[[Tally, Plan | None, Outcome | None], None]
+
+
+def plan(cases: Iterable[CohortCase], latest: Latest, settings: Settings, retry_failed: bool = False) -> Iterator[Plan]:
     """Yield every case with the reason why it must be (re)done, comparing files, preset and code with the journals."""
-    latest = {entry.case: entry for entry in store.entries()}
-    keys = store.keys()
-    settings = settings_hash(preset_json)
     for case in cases:
-        entry = latest.get(case.name)
-        yield Plan(case, _why(case, entry, settings, code, keys, retry_failed))
+        yield Plan(case, _why(case, latest, settings, retry_failed))
+
+
+def dry_plan(
+    cases: Iterable[CohortCase], folder: Path, preset: Preset | None, retry_failed: bool = False
+) -> Iterator[Plan]:
+    """Yield the plan of a run without making anything, not even the store."""
+    if not folder.exists():
+        return (Plan(case, NEW) for case in cases)
+    return plan(cases, Latest(Store(folder)), Settings.of(preset, code_fingerprint()), retry_failed)
 
 
 def run_cohort(
     cases: Iterable[CohortCase],
-    store_folder: Path,
-    preset: Preset,
+    folder: Path,
+    preset: Preset | None,
     engine: Engine,
     *,
     retry_failed: bool = False,
-    report: Callable[[Tally, Plan | None, Outcome | None], None] = lambda tally, planned, outcome: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    thumbnails: bool = True,
+    report: Report = lambda tally, planned, outcome: None,
 ) -> Tally:
     """Do what is missing or changed; return how it ended.
 
@@ -76,86 +103,134 @@ def run_cohort(
     ----------
     cases : iterable of CohortCase
         Taken one by one, so that a cohort of any size fits in memory.
+    folder : Path
+        The store; made if it is missing.
+    preset : Preset or None
+        None = chosen for each case; where the choice is not clear the case fails with that reason.
     engine : Engine
     retry_failed : bool
-        Whether to do cases again that ended with an error although nothing changed.
+        Whether to do cases again that ended without a result although nothing changed.
     report : callable
-        Called after each case.
-    cancelled : callable
-        Asked between cases; when it returns True the run stops and the store can be resumed.
+        Called after each case that was finished, and without a case after each that was there already.
 
     Raises
     ------
     InvalidSettingError
         If the store is of another version.
+    ExportError
+        If the store cannot be written any more, e.g. on a full disk; what was done is in the store.
     Cancelled
-        If the user asked to stop; what was done is in the store.
+        On Ctrl-C; what was done is in the store.
     """
-    preset_json = json.dumps(preset.to_json(), sort_keys=True)
-    code = code_fingerprint()
-    store = Store(store_folder, preset.to_json())
-    tally = Tally()
-    reasons: dict[str, str] = {}
-
-    def tasks() -> Iterator[Task]:
-        for planned in plan(cases, store, preset_json, code, retry_failed):
-            if not planned.why:
-                tally.present += 1
-                continue
-            reasons[planned.case.name] = planned.why
-            tally.reasons[planned.why] = tally.reasons.get(planned.why, 0) + 1
-            yield Task(planned.case, store_folder, preset_json, code)
-
+    store = Store(folder, create=True)
+    settings = Settings.of(preset, code_fingerprint())
+    store.keep_settings(settings.sha256, settings.preset)
+    store.sweep()
+    driver = _Driver(store, settings, retry_failed, thumbnails, report)
     try:
-        for task, outcome in engine.run(analyze_case, tasks()):
-            _keep(store, task, outcome, tally)
-            report(tally, Plan(task.case, reasons.pop(task.case.name)), outcome)
-            if cancelled():
-                raise Cancelled("Cancelled by the user. What was done is in the store; run again to go on.")
+        driver.run(cases, engine)
+    except KeyboardInterrupt:
+        raise Cancelled("Cancelled by the user. What was done is in the store: run again to go on.") from None
     finally:
         store.close()
-    return tally
+    return driver.tally
 
 
-def _why(case: CohortCase, entry: Entry | None, settings: str, code: str, keys: set[str], retry_failed: bool) -> str:
-    if entry is None:
-        return NEW
-    if entry.settings != settings:
-        return SETTINGS_CHANGED
-    if entry.code != code:
-        return CODE_CHANGED
-    if _fingerprint(case) != entry.fingerprint:
-        return INPUT_CHANGED
-    if entry.key not in keys:
-        return RECORD_GONE
-    return FAILED_BEFORE if retry_failed and entry.status != "done" else ""
+class _Driver:
+    """One run over a cohort."""
 
+    def __init__(self, store: Store, settings: Settings, retry_failed: bool, thumbnails: bool, report: Report) -> None:
+        self.tally = Tally()
+        self._store = store
+        self._settings = settings
+        self._retry_failed = retry_failed
+        self._thumbnails = thumbnails
+        self._report = report
+        # Of the cases that are being worked on now: why.
+        self._why: dict[str, str] = {}
+        # What another driver was at work on when it was this driver's turn.
+        self._elsewhere: list[Task] = []
 
-def _keep(store: Store, task: Task, outcome: Outcome, tally: Tally) -> None:
-    """Write the record of a case that failed (a worker wrote that of a case that is done) and the journal's line."""
-    if outcome.status == "done":
-        tally.done += 1
-        key = outcome.value
-    else:
-        record = failed_record(task, outcome.status, outcome.reason, outcome.log)
-        store.write(record)
-        key = record.key
+    def run(self, cases: Iterable[CohortCase], engine: Engine) -> None:
+        with closing(Latest(self._store)) as latest:
+            self._work(engine, self._tasks(cases, latest))
+        while self._elsewhere:
+            waiting, self._elsewhere = self._elsewhere, []
+            self._work(engine, (replace(task, wait=True) for task in waiting))
+
+    def _tasks(self, cases: Iterable[CohortCase], latest: Latest) -> Iterator[Task]:
+        for planned in plan(cases, latest, self._settings, self._retry_failed):
+            if not planned.why:
+                self.tally.present += 1
+                self._report(self.tally, None, None)
+                continue
+            self._why[planned.case.name] = planned.why
+            yield Task(planned.case, self._store.folder, self._settings, self._thumbnails)
+
+    def _work(self, engine: Engine, tasks: Iterator[Task]) -> None:
+        # Closed here and not when it is forgotten: processes end before this returns, whatever happened.
+        with closing(engine.run(analyze_case, tasks)) as outcomes:
+            for task, outcome in outcomes:
+                if outcome.status == "done" and not outcome.value:
+                    self._elsewhere.append(task)
+                    continue
+                why = self._why.pop(task.case.name)
+                self._count(outcome, why)
+                self._keep(task, outcome, why)
+                self._report(self.tally, Plan(task.case, why), outcome)
+
+    def _count(self, outcome: Outcome, why: str) -> None:
+        tally = self.tally
+        tally.done += outcome.status == "done"
         tally.failed += outcome.status == "error"
         tally.lost += outcome.status == "lost"
-    tally.twice += outcome.attempts > 1
-    store.note(
-        Entry(
-            case=task.case.name,
-            fingerprint=_fingerprint(task.case),
-            settings=settings_hash(task.preset),
-            code=task.code,
-            key=key,
-            status=outcome.status,
-            seconds=round(outcome.seconds, 3),
-            attempts=outcome.attempts,
-            reason=outcome.reason,
+        tally.twice += outcome.attempts > 1
+        tally.peak_bytes = max(tally.peak_bytes, outcome.peak_bytes)
+        tally.reasons[why] = tally.reasons.get(why, 0) + 1
+
+    def _keep(self, task: Task, outcome: Outcome, why: str) -> None:
+        """Write the journal's line, and the record of a case that failed; that of a case that is done is there."""
+        key = outcome.value
+        if outcome.status != "done":
+            record = failed_record(task, outcome.status, outcome.reason, outcome.log)
+            key = record.key
+            # Another driver, or an attempt whose process died after its work, may have written the result.
+            if not self._has_result(key):
+                self._store.write(record)
+        self._store.note(
+            Entry(
+                case=task.case.name,
+                fingerprint=_fingerprint(task.case),
+                settings=task.settings.sha256,
+                code=task.settings.code,
+                key=key,
+                status=outcome.status,
+                seconds=round(outcome.seconds, 3),
+                attempts=outcome.attempts,
+                reason=outcome.reason,
+                why=why,
+                error=outcome.error,
+                at=time.time(),
+            )
         )
-    )
+
+    def _has_result(self, key: str) -> bool:
+        return self._store.record_path(key).exists() and self._store.read(key).status == "done"
+
+
+def _why(case: CohortCase, latest: Latest, settings: Settings, retry_failed: bool) -> str:
+    entry = latest.entry(case.name)
+    if entry is None:
+        return NEW
+    answers = {
+        SETTINGS_CHANGED: lambda: entry.settings != settings.sha256,
+        CODE_CHANGED: lambda: entry.code != settings.code,
+        INPUT_CHANGED: lambda: _fingerprint(case) != entry.fingerprint,
+        NOT_WRITTEN: lambda: entry.error == _NOT_THE_CASE,
+        RECORD_GONE: lambda: not latest.has_record(entry.key),
+        FAILED_BEFORE: lambda: retry_failed and entry.status != "done",
+    }
+    return next((why for why, applies in answers.items() if applies()), "")
 
 
 def _fingerprint(case: CohortCase) -> str:

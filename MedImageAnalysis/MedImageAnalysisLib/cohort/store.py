@@ -2,10 +2,13 @@
 
 ::
 
-    STORE/store.json            format, version and the preset
-    STORE/cases/ab/<key>.json   one record per case; key = hash of input bytes, settings and code
-    STORE/artifacts/ab/<key>/   segmentation, picture
-    STORE/journal/<driver>.jsonl    what each run did, append-only: one file per driver, so that no two write one file
+    STORE/store.json                format
+    STORE/presets/<hash>.json       the settings of each run, whole
+    STORE/cases/ab/<key>.json       one record per case; key = hash of input bytes, settings, code and case
+    STORE/artifacts/ab/<key>/       segmentation, thumbnail
+    STORE/journal/<driver>.jsonl    what each run did, append-only: one file per run, so that no two write one file
+    STORE/quarantine.tsv            what the input held that is not a case, and why
+    STORE/results.parquet/          all values in one table, derived from the records
 
 Nothing is ever changed in place, so a killed process, a full disk or two drivers on one store cannot damage what is
 there: a record is whole or it is not there.
@@ -13,21 +16,29 @@ there: a record is whole or it is not there.
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import hashlib
 import json
 import os
+import secrets
+import shutil
 import socket
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidSettingError
-from ..export.atomic import write_text
+from ..errors import ExportError, InvalidSettingError
+from ..export.atomic import replacing, write_text
+from .case import Quarantined
 
-__all__ = ["FORMAT", "CaseRecord", "Entry", "Store", "record_key"]
+__all__ = ["FORMAT", "CaseRecord", "Entry", "Store", "make_parent", "record_key"]
 
 FORMAT = 1
+_ASIDE = ".writing-"
+_ABANDONED_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,17 @@ class CaseRecord:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a journal: which record stands for which state of a case's files."""
+    """One line of a journal: which record stands for which state of a case's files.
+
+    Parameters
+    ----------
+    why : str
+        Why the case was done.
+    error : str
+        Kind of the error, if it ended with one.
+    at : float
+        When it was noted, seconds since 1970; of several lines about one case the latest holds.
+    """
 
     case: str
     fingerprint: str
@@ -71,6 +92,12 @@ class Entry:
     seconds: float = 0.0
     attempts: int = 1
     reason: str = ""
+    why: str = ""
+    error: str = ""
+    at: float = 0.0
+
+
+_ENTRY_FIELDS = tuple(part.name for part in fields(Entry))
 
 
 def record_key(input_sha256: str, settings_sha256: str, code: str, case: str) -> str:
@@ -84,20 +111,22 @@ class Store:
     Parameters
     ----------
     folder : Path
-        Made if it is missing.
-    preset : mapping
-        The preset of this run, as JSON values.
+    create : bool
+        Whether to make it if it is missing.
 
     Raises
     ------
     InvalidSettingError
-        If the folder holds something else, or a store of another format.
+        If the folder is missing and is not to be made, holds something else, or a store of another format.
     """
 
-    def __init__(self, folder: Path, preset: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, create: bool = False) -> None:
         self.folder = folder
         self._journal: Any = None
-        self._prepare(preset)
+        if not self._is_store():
+            if not create:
+                raise InvalidSettingError(f"There is no store in {folder.name}. Check the path.")
+            self._make()
 
     def record_path(self, key: str) -> Path:
         """Return where the record `key` lies or would lie."""
@@ -109,8 +138,7 @@ class Store:
 
     def write(self, record: CaseRecord) -> None:
         """Write a record, all or nothing."""
-        path = self.record_path(record.key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = make_parent(self.record_path(record.key))
         text = json.dumps({"format": FORMAT, **asdict(record)}, sort_keys=True, ensure_ascii=False, allow_nan=False)
         write_text(path, text + "\n")
 
@@ -118,14 +146,38 @@ class Store:
         """Read one record."""
         return _record(json.loads(self.record_path(key).read_text(encoding="utf-8")))
 
-    def keys(self) -> set[str]:
-        """Return the keys of all records; only folders are listed, no record is opened."""
-        return {path.stem for path in self.folder.glob("cases/*/*.json")}
+    def keys(self) -> Iterator[str]:
+        """Yield the keys of all records; only folders are listed, no record is opened."""
+        for folder in _listed(self.folder / "cases"):
+            yield from (name.removesuffix(".json") for name in _listed_names(folder) if name.endswith(".json"))
 
-    def records(self) -> Iterator[CaseRecord]:
-        """Yield all records, in order of their keys."""
-        for key in sorted(self.keys()):
-            yield self.read(key)
+    def keep_settings(self, settings: str, text: str) -> None:
+        """Keep the settings of a run, JSON text, under their hash."""
+        path = self.folder / "presets" / f"{settings}.json"
+        if not path.exists():
+            write_text(make_parent(path), text + "\n")
+
+    def keep_quarantine(self, quarantined: Iterable[Quarantined]) -> int:
+        """Write down what the input held that is not a case; return how much that was."""
+        count = 0
+        with replacing(self.folder / "quarantine.tsv") as aside, aside.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+            writer.writerow(("name", "reason"))
+            for each in quarantined:
+                writer.writerow((each.name, each.reason))
+                count += 1
+        return count
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half written; what is younger than an hour may still be written."""
+        for kind in ("cases", "artifacts"):
+            for folder in _listed(self.folder / kind):
+                for name in _listed_names(folder):
+                    inner = [folder / name] if name.startswith(_ASIDE) else []
+                    if kind == "artifacts" and not inner:
+                        inner = [folder / name / n for n in _listed_names(folder / name) if n.startswith(_ASIDE)]
+                    for left in inner:
+                        _remove_if_old(left)
 
     def entries(self) -> Iterator[Entry]:
         """Yield the lines of all journals, the oldest first within each; a line cut off by a crash is passed over."""
@@ -133,41 +185,95 @@ class Store:
             with path.open(encoding="utf-8") as lines:
                 for line in lines:
                     if line.endswith("\n"):
-                        yield Entry(**json.loads(line))
+                        yield _entry(json.loads(line))
 
     def note(self, entry: Entry) -> None:
-        """Add a line to this driver's journal."""
-        if self._journal is None:
-            folder = self.folder / "journal"
-            folder.mkdir(exist_ok=True)
-            host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-            self._journal = (folder / f"{host}-{os.getpid()}.jsonl").open("a", encoding="utf-8")
-        self._journal.write(json.dumps(asdict(entry)) + "\n")
-        self._journal.flush()
+        """Add a line to this run's journal.
+
+        Raises
+        ------
+        ExportError
+            If the disk is full; what is there stays whole.
+        """
+        try:
+            if self._journal is None:
+                folder = self.folder / "journal"
+                folder.mkdir(exist_ok=True)
+                host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+                # A name of its own for each run: a line that a crash cut off is the last one of its file.
+                name = f"{host}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+                self._journal = (folder / name).open("x", encoding="utf-8")
+            self._journal.write(json.dumps(asdict(entry)) + "\n")
+            self._journal.flush()
+        except OSError as problem:
+            raise ExportError(f"The journal could not be written: {problem.strerror}.") from problem
 
     def close(self) -> None:
         """Close the journal."""
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            # On a full disk the buffer cannot be written; that error was raised when the line was.
+            with contextlib.suppress(OSError):
+                journal.close()
 
-    def _prepare(self, preset: Mapping[str, Any]) -> None:
+    def _is_store(self) -> bool:
         description = self.folder / "store.json"
-        if description.exists():
-            try:
-                found = json.loads(description.read_text(encoding="utf-8"))["format"]
-            except (OSError, ValueError, KeyError, TypeError) as problem:
-                raise InvalidSettingError(f"{description} is damaged: {problem!r:.80}.") from problem
-            if found != FORMAT:
-                raise InvalidSettingError(
-                    f"The store {self.folder.name} has format {found!r:.20}, this version writes {FORMAT}. "
-                    "Choose another folder for the output."
-                )
-            return
-        if self.folder.exists() and any(self.folder.iterdir()):
+        if not description.exists():
+            return False
+        try:
+            found = json.loads(description.read_text(encoding="utf-8"))["format"]
+        except (OSError, ValueError, KeyError, TypeError) as problem:
+            raise InvalidSettingError(f"{description} is damaged: {problem!r:.80}.") from problem
+        if found != FORMAT:
+            raise InvalidSettingError(
+                f"The store {self.folder.name} has format {found!r:.20}, this version writes {FORMAT}. "
+                "Choose another folder for the output."
+            )
+        return True
+
+    def _make(self) -> None:
+        # Another driver may be making the same store at this moment: its file that is being written does not count.
+        if self.folder.exists() and any(not name.startswith(_ASIDE) for name in os.listdir(self.folder)):
+            if self._is_store():
+                return
             raise InvalidSettingError(f"The folder {self.folder.name} is not empty and not a store. Choose another.")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(description, json.dumps({"format": FORMAT, "preset": preset}, indent=1) + "\n")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise ExportError(f"The store {self.folder.name} cannot be made: {problem.strerror}.") from problem
+        write_text(self.folder / "store.json", json.dumps({"format": FORMAT}) + "\n")
+
+
+def make_parent(path: Path) -> Path:
+    """Make the folder of a file; return the file's path."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ExportError(f"{path.name} could not be written: {problem.strerror}.") from problem
+    return path
+
+
+def _entry(data: dict[str, Any]) -> Entry:
+    """Make a line of a journal; what later versions may add to it is passed over."""
+    return Entry(**{name: data[name] for name in _ENTRY_FIELDS if name in data})
+
+
+def _listed(folder: Path) -> list[Path]:
+    return [folder / name for name in _listed_names(folder)]
+
+
+def _listed_names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _remove_if_old(folder: Path) -> None:
+    # Another driver may sweep, too.
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _record(data: dict[str, Any]) -> CaseRecord:

@@ -5,19 +5,60 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..analysis import Analysis, MedicalImage, Segmentation
+from ..choice import AUTO, choose_preset
+from ..errors import MedImageError
 from ..export.record import analysis_to_json
-from ..preset import Preset
+from ..preset import Preset, available_presets
 from ..progress import Progress
 from .case import CohortCase
-from .store import CaseRecord, Store, record_key
+from .claims import claimed
+from .identity import without_file_names
+from .store import CaseRecord, Store, make_parent, record_key
 
-__all__ = ["Task", "analyze_case", "failed_record", "settings_hash"]
+__all__ = ["Settings", "Task", "analyze_case", "failed_record", "read_case"]
 
 _BLOCK_BYTES = 1 << 20
+_AUTO_TEXT = json.dumps(AUTO)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is done with every case of a run.
+
+    Parameters
+    ----------
+    preset : str
+        The preset as JSON text; '"auto"' = each case's own.
+    sha256 : str
+        Hash of the preset, or of all that "auto" chooses from.
+    code : str
+        Fingerprint of the program.
+    """
+
+    preset: str
+    sha256: str
+    code: str
+
+    @classmethod
+    def of(cls, preset: Preset | None, code: str) -> Settings:
+        """Return the settings of a preset; None = the automatic choice."""
+        values = preset.to_json() if preset else [AUTO, *(each.to_json() for each in available_presets())]
+        text = json.dumps(values, sort_keys=True)
+        return cls(text if preset else _AUTO_TEXT, hashlib.sha256(text.encode()).hexdigest(), code)
+
+    @property
+    def color(self) -> str:
+        """What reading does with color images."""
+        return "refuse" if self.preset == _AUTO_TEXT else _preset(self.preset).color
+
+    def preset_for(self, image: MedicalImage) -> Preset:
+        """Return the preset for an image; UnsuitablePresetError if the automatic choice is not clear."""
+        return choose_preset(image).preset if self.preset == _AUTO_TEXT else _preset(self.preset)
 
 
 @dataclass(frozen=True)
@@ -26,48 +67,50 @@ class Task:
 
     Parameters
     ----------
-    preset : str
-        The preset as JSON text.
-    with_segmentation : bool
-        Whether to keep the segmentation beside the record.
+    thumbnail : bool
+        Whether to draw a small picture of the case.
+    wait : bool
+        Whether to wait for another driver that works on the case.
     """
 
     case: CohortCase
     store: Path
-    preset: str
-    code: str
-    with_segmentation: bool = True
-
-
-def settings_hash(preset_json: str) -> str:
-    """Return the hash of a preset as JSON text."""
-    return hashlib.sha256(preset_json.encode()).hexdigest()
+    settings: Settings
+    thumbnail: bool = True
+    wait: bool = False
 
 
 def analyze_case(task: Task) -> str:
-    """Analyze one case and write its record; return the record's key.
+    """Analyze one case and write its record; return the record's key, or "" if another driver is at work on it.
 
     If the result is there already (another driver wrote it, or only the file's date or the case's label changed),
-    nothing is computed.
+    nothing is computed. Errors do not name files: their names may tell who the patient is.
     """
-    preset_values = json.loads(task.preset)
-    store = Store(task.store, preset_values)
-    case = task.case
-    bytes_hash = input_hash(case)
-    key = record_key(bytes_hash, settings_hash(task.preset), task.code, case.name)
+    try:
+        return _analyze_case(task)
+    except MedImageError as error:
+        raise type(error)(without_file_names(str(error), task.case.all_files)) from None
+
+
+def _analyze_case(task: Task) -> str:
+    store = Store(task.store)
+    bytes_hash = input_hash(task.case)
+    key = _key(task, bytes_hash)
     if _is_there(store, task, key):
         return key
-    preset = Preset.from_json(preset_values)
-    image, segmentation = _read(case, preset)
-    analysis = _analyze(image, preset, segmentation)
-    artifacts = _write_artifacts(analysis, store.artifact_folder(key)) if task.with_segmentation else ()
-    store.write(
-        replace(
+    with claimed(task.store / "locks", key, task.wait) as mine:
+        if not mine:
+            return ""
+        if _is_there(store, task, key):
+            return key
+        image, segmentation = read_case(task.case, task.settings.color)
+        analysis = _analyze(image, task.settings.preset_for(image), segmentation)
+        record = replace(
             _blank_record(task, key, "done", bytes_hash),
-            artifacts=artifacts,
-            analysis=without_timings(analysis_to_json(analysis)),
+            artifacts=_write_artifacts(analysis, store.artifact_folder(key), task.thumbnail),
+            analysis=_fit_to_keep(analysis_to_json(analysis), task.case),
         )
-    )
+        store.write(record)
     return key
 
 
@@ -75,27 +118,61 @@ def failed_record(task: Task, status: str, reason: str, log: str) -> CaseRecord:
     """Return the record of a case that gave no result, with its reason."""
     try:
         bytes_hash = input_hash(task.case)
-    except OSError:
+    except MedImageError:
         bytes_hash = ""
-    key = record_key(bytes_hash, settings_hash(task.preset), task.code, task.case.name)
-    return replace(_blank_record(task, key, status, bytes_hash), reason=reason, log=log)
+    return replace(_blank_record(task, _key(task, bytes_hash), status, bytes_hash), reason=reason, log=log)
 
 
 def input_hash(case: CohortCase) -> str:
     """Return the hash of the bytes of all files of a case, without their names."""
     digest = hashlib.sha256()
-    for path in (*case.files, *([case.segmentation] if case.segmentation else [])):
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
+    try:
+        for path in case.all_files:
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK_BYTES):
+                    digest.update(block)
+    except OSError as problem:
+        raise MedImageError(f"A file of the case cannot be read: {problem.strerror}.") from problem
     return digest.hexdigest()
 
 
-def without_timings(analysis: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what differs between two equal runs."""
+def read_case(case: CohortCase, color: str) -> tuple[MedicalImage, Segmentation | None]:
+    """Read the image of a case and, if it has one, its segmentation."""
+    from ..image import read_image
+    from ..plain_files import plain_format
+    from ..segmentation_file import read_segmentation
+
+    if case.folder:
+        image = read_image(case.folder, color=color)
+    else:
+        first = case.files[0]
+        # What follows a file of a plain format are the pixels that belong to it.
+        image = read_image(first if plain_format(first) else case.files, color=color)
+    return image, read_segmentation(case.segmentation, image) if case.segmentation else None
+
+
+@lru_cache(maxsize=4)
+def _preset(text: str) -> Preset:
+    return Preset.from_json(json.loads(text))
+
+
+def _key(task: Task, bytes_hash: str) -> str:
+    return record_key(bytes_hash, task.settings.sha256, task.settings.code, task.case.name)
+
+
+def _fit_to_keep(analysis: dict[str, Any], case: CohortCase) -> dict[str, Any]:
+    """Leave out timings, by which two equal runs differ, and names of files, by which a patient may be known."""
+    files = case.all_files
     provenance = analysis["provenance"]
     steps = [{key: value for key, value in step.items() if key != "seconds"} for step in provenance["steps"]]
-    return {**analysis, "provenance": {**provenance, "steps": steps}}
+    warnings = [without_file_names(warning, files) for warning in provenance["warnings"]]
+    info = analysis["image"]["info"]
+    info = {**info, "warnings": [without_file_names(warning, files) for warning in info["warnings"]]}
+    return {
+        **analysis,
+        "image": {**analysis["image"], "info": info},
+        "provenance": {**provenance, "steps": steps, "warnings": warnings},
+    }
 
 
 def _is_there(store: Store, task: Task, key: str) -> bool:
@@ -112,25 +189,21 @@ def _is_there(store: Store, task: Task, key: str) -> bool:
     return True
 
 
-def _read(case: CohortCase, preset: Preset) -> tuple[MedicalImage, Segmentation | None]:
-    from ..image import read_image
-    from ..segmentation_file import read_segmentation
-
-    image = read_image(case.files if len(case.files) > 1 else case.files[0], color=preset.color)
-    return image, read_segmentation(case.segmentation, image) if case.segmentation else None
-
-
 def _analyze(image: MedicalImage, preset: Preset, segmentation: Segmentation | None) -> Analysis:
     from ..pipeline import run
 
     return run(image, preset, segmentation=segmentation, progress=Progress())
 
 
-def _write_artifacts(analysis: Analysis, folder: Path) -> tuple[str, ...]:
+def _write_artifacts(analysis: Analysis, folder: Path, thumbnail: bool) -> tuple[str, ...]:
     from ..export.segmentation import write_segmentation
+    from .thumbnail import write_thumbnail
 
-    folder.mkdir(parents=True, exist_ok=True)
-    return (write_segmentation(folder / "segmentation.seg.nrrd", analysis.segmentation, analysis.image).name,)
+    labels = make_parent(folder / "segmentation.seg.nrrd")
+    written = [write_segmentation(labels, analysis.segmentation, analysis.image)]
+    if thumbnail:
+        written.append(write_thumbnail(analysis, folder / "thumbnail.png"))
+    return tuple(path.name for path in written)
 
 
 def _blank_record(task: Task, key: str, status: str, bytes_hash: str) -> CaseRecord:
@@ -143,6 +216,6 @@ def _blank_record(task: Task, key: str, status: str, bytes_hash: str) -> CaseRec
         label=case.label,
         covariates=dict(case.covariates),
         input_sha256=bytes_hash,
-        settings_sha256=settings_hash(task.preset),
-        code=task.code,
+        settings_sha256=task.settings.sha256,
+        code=task.settings.code,
     )

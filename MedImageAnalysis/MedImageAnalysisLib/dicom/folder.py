@@ -17,7 +17,7 @@ from .header import Plane, is_dicom, planes, read_header
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["Contents", "Series", "find_series", "only_series", "series_of_files"]
+__all__ = ["Contents", "Series", "find_series", "looks_like_dicom", "only_series", "series_of_files"]
 
 _MOST_FILES = 20_000
 _MOST_NAMED = 6
@@ -138,6 +138,12 @@ def only_series(folder: Path, progress: Progress) -> tuple[Series, tuple[str, ..
     return volumes[0], notes + contents.warnings
 
 
+def looks_like_dicom(file: Path) -> bool:
+    """Tell whether a file that is not empty is or may be DICOM, by its mark or its name."""
+    suffix = file.suffix.lower()
+    return suffix in _DICOM_SUFFIXES or is_dicom(file) or _NO_SUFFIX.fullmatch(suffix) is not None
+
+
 def series_of_files(files: Sequence[Path], progress: Progress) -> Series:
     """Return the series that these files make; every one of them must belong to it.
 
@@ -181,5 +187,4 @@ def _may_be_dicom(file: Path) -> bool:
         if file.suffix.lower() in _DICOM_SUFFIXES or siblings[file.suffix.lower()] > 1:
             raise UnreadableImageError(f"'{file.name}' is empty (0 bytes). Export or copy the series again.")
         return False
-    suffix = file.suffix.lower()
-    return suffix in _DICOM_SUFFIXES or is_dicom(file) or _NO_SUFFIX.fullmatch(suffix) is not None
+    return looks_like_dicom(file)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from ...errors import MedImageError, MissingPackageError
 from .engine import Outcome, guarded
+from .worker import prepare_process, time_limit
 
 __all__ = ["DaskEngine"]
 
 Item = TypeVar("Item")
+_WATCH_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -25,37 +29,46 @@ class DaskEngine:
         Of a running scheduler, e.g. "tcp://node1:8786"; "" starts a cluster of `workers` processes on this machine.
     workers : int
         Processes of the local cluster.
+    seconds_per_case : float, optional
+        A case that takes longer ends its worker, which its nanny starts again, and is lost.
     patience_seconds : float
-        How long to wait for the scheduler and for the first worker.
+        How long to wait for the scheduler and for a worker.
     memory_bytes : int, optional
-        Limit per worker of the local cluster, watched by its nanny.
+        Limit per worker.
     """
 
     address: str = ""
     workers: int = 2
+    seconds_per_case: float | None = None
     patience_seconds: float = 60.0
     memory_bytes: int | None = None
 
     def run(self, work: Callable[[Item], Any], items: Iterable[Item]) -> Iterator[tuple[Item, Outcome]]:
-        """Yield each item with its outcome; see :class:`~.engine.Engine`."""
+        """Yield each item with its outcome; see :class:`~.engine.Engine`.
+
+        Raises
+        ------
+        MedImageError
+            If the scheduler cannot be reached or is lost, or no worker comes.
+        """
         try:
             import dask
             import distributed
         except ImportError as missing:
             raise MissingPackageError.of("dask[distributed]", "cohort", "Spreading a cohort over machines") from missing
         # A case that kills its worker is tried on one more worker, then given up: not the default of three.
-        settings = {"distributed.scheduler.allowed-failures": 1}
+        # One case at a time per worker, so that no other case is suspected with it.
+        settings = {"distributed.scheduler.allowed-failures": 1, "distributed.scheduler.worker-saturation": 1.0}
+        limited = partial(_limited, work, self.memory_bytes, self.seconds_per_case)
         with (
             dask.config.set(settings),
             self._cluster(distributed) as cluster,
-            distributed.Client(cluster, timeout=self.patience_seconds) as client,
+            self._client(distributed, cluster) as client,
         ):
             self._wait_for_workers(client)
-            yield from self._run(client, distributed, partial(guarded, work), iter(items))
+            yield from self._run(client, limited, iter(items))
 
     def _cluster(self, distributed: Any) -> Any:
-        from contextlib import nullcontext
-
         if self.address:
             return nullcontext(self.address)
         # One process each, with a nanny: without it one bad case would end the only worker for good.
@@ -64,8 +77,21 @@ class DaskEngine:
             threads_per_worker=1,
             processes=True,
             memory_limit=self.memory_bytes or 0,
-            dashboard_address=None,
+            dashboard_address=_dashboard(),
         )
+
+    @contextmanager
+    def _client(self, distributed: Any, cluster: Any) -> Iterator[Any]:
+        try:
+            client = distributed.Client(cluster, timeout=self.patience_seconds)
+        except (OSError, TimeoutError, ValueError) as problem:
+            raise MedImageError(
+                f"No dask scheduler answers at {self.address or 'this machine'}. Start one with: dask scheduler"
+            ) from problem
+        try:
+            yield client
+        finally:
+            client.close(timeout=self.patience_seconds)
 
     def _wait_for_workers(self, client: Any) -> None:
         try:
@@ -76,8 +102,8 @@ class DaskEngine:
                 f"{self.address or 'of this machine'} with: dask worker ADDRESS --nthreads 1 --nanny"
             ) from problem
 
-    def _run(self, client: Any, distributed: Any, work: Callable, items: Iterator[Item]) -> Iterator:
-        finished = distributed.as_completed(with_results=False)
+    def _run(self, client: Any, work: Callable, items: Iterator[Item]) -> Iterator[tuple[Item, Outcome]]:
+        finished: queue.SimpleQueue = queue.SimpleQueue()
         running: dict[str, Item] = {}
 
         def fill() -> None:
@@ -88,18 +114,55 @@ class DaskEngine:
                     return
                 future = client.submit(work, item, pure=False, retries=0)
                 running[future.key] = item
-                finished.add(future)
+                future.add_done_callback(finished.put)
 
         fill()
         while running:
-            future = next(finished)
-            yield running.pop(future.key), _outcome(future)
+            future = self._next(finished, client)
+            yield running.pop(future.key), self._outcome(future)
             future.release()
             fill()
 
+    def _next(self, finished: queue.SimpleQueue, client: Any) -> Any:
+        """Wait for a case to end; give up when the scheduler is gone, or all workers for too long."""
+        waited = 0.0
+        while True:
+            try:
+                future = finished.get(timeout=_WATCH_SECONDS)
+            except queue.Empty:
+                waited = 0.0 if self._is_alive(client) else waited + _WATCH_SECONDS
+                if waited > self.patience_seconds:
+                    raise MedImageError(_GONE) from None
+                continue
+            if future.cancelled():
+                raise MedImageError(_GONE)
+            return future
 
-def _outcome(future: Any) -> Outcome:
-    problem = future.exception()
-    if problem is None:
-        return future.result()
-    return replace(Outcome("lost"), reason=f"Its worker died ({type(problem).__name__}).", attempts=2)
+    def _is_alive(self, client: Any) -> bool:
+        return client.status == "running" and bool(client.scheduler_info(n_workers=-1)["workers"])
+
+    def _outcome(self, future: Any) -> Outcome:
+        problem = future.exception()
+        if problem is None:
+            return future.result()
+        limit = f" or took longer than {self.seconds_per_case:g} s" if self.seconds_per_case else ""
+        return Outcome("lost", reason=f"Its worker died{limit} ({type(problem).__name__}).", attempts=2)
+
+
+_GONE = "The dask scheduler or all its workers are gone. What was done is in the store: start them and run again."
+
+
+def _limited(
+    work: Callable[[Item], Any], memory_bytes: int | None, seconds_per_case: float | None, item: Item
+) -> Outcome:
+    """Do the work on a dask worker as the pool's processes do it."""
+    prepare_process(memory_bytes)
+    with time_limit(seconds_per_case):
+        return guarded(work, item)
+
+
+def _dashboard() -> str | None:
+    """Return where the dashboard of a local cluster listens, on this machine only, if bokeh is there to draw it."""
+    from importlib.util import find_spec
+
+    return "127.0.0.1:0" if find_spec("bokeh") else None

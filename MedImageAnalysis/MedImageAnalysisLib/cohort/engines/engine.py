@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from ...errors import MedImageError
@@ -13,6 +15,7 @@ from ...errors import MedImageError
 __all__ = ["Engine", "Outcome", "guarded"]
 
 Item = TypeVar("Item")
+_NO_MEMORY = re.compile("bad_alloc|allocat", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -23,16 +26,22 @@ class Outcome:
     ----------
     status : {"done", "error", "lost"}
         "error": the work raised, `reason` and `log` say what. "lost": its process died or was ended by a limit.
+    error : str
+        Kind of the error, e.g. "GeometryError".
     attempts : int
         How often the work was started.
+    peak_bytes : int
+        Most memory that the process of the work has held so far; 0 where that cannot be asked.
     """
 
     status: str
     value: Any = None
     reason: str = ""
     log: str = ""
+    error: str = ""
     attempts: int = 1
     seconds: float = 0.0
+    peak_bytes: int = 0
 
 
 class Engine(Protocol):
@@ -47,20 +56,32 @@ def guarded(work: Callable[[Item], Any], item: Item) -> Outcome:
     """Do the work in the worker; what it raises becomes data: only the death of a process reaches the engine."""
     started = time.perf_counter()
     try:
-        return Outcome("done", work(item), seconds=time.perf_counter() - started)
+        outcome = Outcome("done", work(item))
     except MedImageError as error:
-        return Outcome("error", reason=str(error), seconds=time.perf_counter() - started)
-    except MemoryError:
-        return Outcome("error", reason="The memory limit was reached.", log=_frames())
+        outcome = Outcome("error", reason=str(error), log=_frames(), error=type(error).__name__)
     except Exception as error:
-        reason = f"{type(error).__name__} in {_place(error)}"
-        return Outcome("error", reason=reason, log=_frames(), seconds=time.perf_counter() - started)
+        outcome = Outcome("error", reason=_reason(error), log=_frames(), error=type(error).__name__)
+    return replace(outcome, seconds=time.perf_counter() - started, peak_bytes=_peak_bytes())
+
+
+def _reason(error: Exception) -> str:
+    # ITK tells by its words alone that it got no memory.
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))):
+        return "The memory limit was reached."
+    return f"{type(error).__name__} in {_place(error)}"
+
+
+def _peak_bytes() -> int:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    # Linux counts in kilobytes, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _frames() -> str:
     """Return where it happened, without the text of the error: it could quote the header of a file."""
-    import sys
-
     frames = traceback.extract_tb(sys.exc_info()[2])
     return "\n".join(f"{frame.name} ({frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})" for frame in frames)
 

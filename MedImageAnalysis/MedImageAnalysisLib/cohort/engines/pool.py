@@ -60,7 +60,6 @@ class PoolEngine:
             pool.join()
 
     def _run(self, pool: Any, work: Callable, items: Iterator[Item]) -> Iterator[tuple[Item, Outcome]]:
-
         running: dict[Any, tuple[Item, int]] = {}
 
         def submit(item: Item, attempt: int) -> None:
