@@ -233,7 +233,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _start(self) -> None:
         """Read the nodes, then compute in a worker thread."""
-        from MedImageAnalysisLib.background import BackgroundTask
+        from MedImageAnalysisLib.panel.background import BackgroundTask
 
         inputs = self._parameterNode
         self._showStatus("")
@@ -263,7 +263,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _keep(self, analysis) -> None:
         """Turn an analysis into nodes, and show them."""
-        from MedImageAnalysisLib.rich_text import findings_html, summary_html
+        from MedImageAnalysisLib.panel.rich_text import findings_html, summary_html
 
         inputs = self._parameterNode
         stillThere = slicer.mrmlScene.IsNodePresent(self._analyzedVolume)
@@ -316,7 +316,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _showPreset(self) -> None:
         """Show the chosen preset and its steps."""
-        from MedImageAnalysisLib.rich_text import steps_text
+        from MedImageAnalysisLib.panel.rich_text import steps_text
 
         name = self._parameterNode.preset
         preset = self._presets.get(name)
@@ -334,7 +334,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _showTables(self) -> None:
         """Show the tables of results, also those of a scene that was loaded."""
         from MedImageAnalysisLib.mrml import tableFromNode
-        from MedImageAnalysisLib.rich_text import probability_rows
+        from MedImageAnalysisLib.panel.rich_text import probability_rows
 
         self.ui.measurementsTableView.setMRMLTableNode(self._parameterNode.measurements)
         self.ui.measurementsTableView.resizeColumnsToContents()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from MedImageAnalysisLib.background import BackgroundTask
+from MedImageAnalysisLib.panel.background import BackgroundTask
 from MedImageAnalysisLib.errors import Cancelled, UnreadableImageError
 
 

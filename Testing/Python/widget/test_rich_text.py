@@ -5,7 +5,7 @@ import pytest
 from MedImageAnalysisLib.analysis import CategoryProbability, Recognition
 from MedImageAnalysisLib.export.tables import probability_table
 from MedImageAnalysisLib.preset import available_presets
-from MedImageAnalysisLib.rich_text import probability_rows, steps_text
+from MedImageAnalysisLib.panel.rich_text import probability_rows, steps_text
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import html
 import math
 from dataclasses import dataclass, replace
 
-from .analysis import Analysis
-from .export.tables import Table
-from .preset import Preset
+from ..analysis import Analysis
+from ..export.tables import Table
+from ..preset import Preset
 
 __all__ = ["ProbabilityRow", "findings_html", "probability_rows", "steps_text", "summary_html"]
 
