@@ -8,8 +8,8 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Generic, TypeVar
 
-from .errors import Cancelled
-from .progress import Progress
+from ..errors import Cancelled
+from ..progress import Progress
 
 __all__ = ["BackgroundTask"]
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from MedImageAnalysisLib.panel.background import BackgroundTask
 from MedImageAnalysisLib.errors import Cancelled, UnreadableImageError
+from MedImageAnalysisLib.panel.background import BackgroundTask
 
 
 def test_work_runs_in_another_thread_and_its_value_comes_back():

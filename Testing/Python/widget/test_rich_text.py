@@ -4,8 +4,8 @@ import pytest
 
 from MedImageAnalysisLib.analysis import CategoryProbability, Recognition
 from MedImageAnalysisLib.export.tables import probability_table
-from MedImageAnalysisLib.preset import available_presets
 from MedImageAnalysisLib.panel.rich_text import probability_rows, steps_text
+from MedImageAnalysisLib.preset import available_presets
 
 
 @pytest.fixture
