@@ -15,7 +15,7 @@ import csv
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -32,6 +32,7 @@ from chest_xray_outlines import labels, read_drawings, read_pixels, split_lungs 
 from MedImageAnalysisLib.segmentation.chest_xray_classifier import CHANNELS, Stage, features  # noqa: E402
 from MedImageAnalysisLib.segmentation.chest_xray_frame import Frame, around, sampled, whole_picture  # noqa: E402
 from MedImageAnalysisLib.segmentation.chest_xray_picture import exposed  # noqa: E402
+from MedImageAnalysisLib.segmentation.chest_xray_shape import HeartShape, fit_shape  # noqa: E402
 
 FOLDS = 3
 # Per stage: size of the frame, hidden units, augmented views per picture, pixels per view, epochs.
@@ -273,8 +274,20 @@ def timed(what: str, work):
     return result
 
 
-def write(stages: list[Stage], path: Path) -> None:
+def heart_shape(cases: list[Example], size: int, views: int = 8) -> HeartShape:
+    """Fit the shape of the heart to the outlines drawn, in frames that are off by a little."""
+    rng = np.random.default_rng(9)
+    masks = []
+    for case in (case for case in cases if case.known[4].any()):
+        for _ in range(views):
+            matrix, offset = jittered(case.frame, rng, 0.04, 0.05, 0.03).matrix(size)
+            masks.append(ndimage.affine_transform(case.truth[4], matrix, offset, (size, size), order=1) > 127)
+    return fit_shape(masks)
+
+
+def write(stages: list[Stage], heart: HeartShape, path: Path) -> None:
     arrays: dict[str, np.ndarray] = {"stages": np.array(len(stages))}
+    arrays |= {f"heart_{field.name}": np.asarray(getattr(heart, field.name)) for field in fields(heart)}
     for index, stage in enumerate(stages):
         arrays[f"size_{index}"] = np.array(stage.size)
         for number, (weights, bias) in enumerate(stage.layers):
@@ -301,7 +314,7 @@ def main() -> None:
     if options.without_fold is not None:
         cases = [case for case in cases if fold_of(case.group) != options.without_fold]
     print(f"{len(cases)} pictures, {sum(case.known[4].any() for case in cases)} with a heart outline")
-    write(cascade(cases), options.output)
+    write(cascade(cases), heart_shape(cases, OUTLINE[-1][0]), options.output)
 
 
 if __name__ == "__main__":

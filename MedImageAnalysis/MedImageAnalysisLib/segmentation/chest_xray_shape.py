@@ -1,9 +1,9 @@
 """The shape of the cardiac silhouette: what hearts look like, where the picture does not say.
 
-The right and left borders of the heart are seen; its base on the diaphragm and its upper limit towards the great vessels
-are not, they are drawn by convention. A linear shape model (Cootes et al., Comput Vis Image Underst 1995;61:38-59,
-doi:10.1006/cviu.1995.1004) in polar form fills them in: the outline is the radius along rays from a center, and each ray
-counts as much as the classifier is sure of it.
+The right and left borders of the heart are seen; its base on the diaphragm and its upper limit towards the great
+vessels are not, they are drawn by convention. A linear shape model (Cootes et al., Comput Vis Image Underst
+1995;61:38-59, doi:10.1006/cviu.1995.1004) in polar form fills them in: the outline is the radius along rays from a
+center, and each ray counts as much as the classifier is sure of it.
 """
 
 from __future__ import annotations
