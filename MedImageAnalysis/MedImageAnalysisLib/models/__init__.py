@@ -1,1 +1,1 @@
-"""Recognition models that ship with the package: one folder each, see MedImageAnalysisLib.recognition.model."""
+"""Recognition models that ship with the package: one folder each, see MedImageAnalysisLib.recognition.library."""

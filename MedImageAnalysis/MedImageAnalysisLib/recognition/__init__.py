@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .case import RecognitionCase
-from .model import USER_MODELS_VARIABLE, Model, available_models, load_model
+from .library import USER_MODELS_VARIABLE, available_models, load_model
+from .model import Model
 from .recognize import RESEARCH_NOTICE, recognize
 
 __all__ = [

@@ -18,15 +18,12 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..analysis import CategoryProbability, Evidence, Measurement
 from .assessment import Assessment
+from .case import RecognitionCase
+from .model import Model
 from .schema import Fields
-
-if TYPE_CHECKING:
-    from .case import RecognitionCase
-    from .model import Model
 
 __all__ = ["CriterionSpec", "assess", "category_probability", "probability_range"]
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -26,15 +26,13 @@ import SimpleITK as sitk
 from ..analysis import CategoryProbability
 from ..errors import InvalidModelError, MedImageError
 from .assessment import Assessment
+from .case import RecognitionCase
 from .descriptors import DESCRIPTORS, ImageDescriptor
 from .descriptors.canvas import square_canvas
 from .evidence import cell_evidence, evidence_map, input_evidence
 from .inputs import Input, Reading, read_input
+from .model import Model
 from .schema import Fields
-
-if TYPE_CHECKING:
-    from .case import RecognitionCase
-    from .model import Model
 
 __all__ = [
     "LinearSpec",

@@ -10,7 +10,8 @@ from ..progress import Progress
 from . import criterion, linear
 from .assessment import Assessment
 from .case import RecognitionCase
-from .model import Model, Population, load_model
+from .library import load_model
+from .model import Model, Population
 
 __all__ = ["RESEARCH_NOTICE", "recognize"]
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ExportError
-from ..model import Model, load_model
+from ..library import load_model
+from ..model import Model
 from ..weights import sha256_of
 
 __all__ = ["pack_weights", "write_model"]
