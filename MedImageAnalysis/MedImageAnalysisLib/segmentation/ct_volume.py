@@ -416,10 +416,15 @@ class Canvas:
         return self.paint(lambda label, number: segment(key, label, number), pieces, progress, layer)
 
     def segmentation(self) -> Segmentation:
-        """Return what was painted; layers that stayed empty are left out."""
+        """Return what was painted, once; layers that stayed empty are left out."""
         used = sorted({segment.layer for segment in self._segments}) or [0]
         if not self._layers:
             self._layers.append(np.zeros(self._image.GetSize()[::-1], np.uint8))
-        images = tuple(image_like(self._layers[layer], self._image) for layer in used)
+        images = []
+        for number, layer in enumerate(self._layers):
+            if number in used:
+                images.append(image_like(layer, self._image))
+            # Each array is let go as soon as its image holds a copy.
+            self._layers[number] = np.zeros(0, np.uint8)
         segments = tuple(replace(segment, layer=used.index(segment.layer)) for segment in self._segments)
-        return Segmentation(images, segments)
+        return Segmentation(tuple(images), segments)
