@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Hull", "convex_hull", "largest_distance"]
+__all__ = ["Hull", "convex_hull", "far_points", "largest_distance"]
+
+# From point to farthest point: the distance grows with each step, but hardly after the second.
+_STEPS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,24 @@ def convex_hull(points: np.ndarray) -> Hull:
     solid = points.shape[1] == 3
     sizes = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]) / 2 if solid else edges[:, 0], axis=1)
     return Hull(points[hull.vertices], hull.equations[:, :-1], sizes, float(hull.volume), float(hull.area))
+
+
+def far_points(points: np.ndarray) -> np.ndarray:
+    """Return the points, hardly ever many, that the largest distance between any two of them may belong to.
+
+    A point is no further from any other than its distance from the center plus the largest such distance. That must
+    reach the distance of some pair that is far apart, which a few steps from point to farthest point find.
+    """
+    offsets = points - (points.min(axis=0) + points.max(axis=0)) / 2
+    radii = np.sqrt(np.einsum("ij,ij->i", offsets, offsets))
+    farthest = int(radii.argmax())
+    found = 0.0
+    for _ in range(_STEPS):
+        apart = points - points[farthest]
+        squares = np.einsum("ij,ij->i", apart, apart)
+        farthest = int(squares.argmax())
+        found = max(found, float(squares[farthest]))
+    return points[radii + radii.max() >= np.sqrt(found) * (1 - 1e-9)]
 
 
 def largest_distance(points: np.ndarray) -> float:

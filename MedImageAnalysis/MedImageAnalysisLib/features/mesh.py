@@ -7,12 +7,13 @@ follow from how often each patch occurs: no vertex is ever stored.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["LineEnds", "area_and_volume", "line_ends", "outer_points"]
+__all__ = ["LineEnds", "area_and_volume", "end_points", "line_ends", "outer_points"]
 
 _MIRROR_BIT = 0x40
 # Fewer points than this are not worth the search for those that stand out.
@@ -124,17 +125,30 @@ def outer_points(ends: tuple[LineEnds, ...], reach: float = 0.5) -> np.ndarray:
     numpy.ndarray of float, shape (points, dimension), in voxels
     """
     found = []
+    for axis, outward, points in _ends(ends, reach):
+        for along in range(len(ends)):
+            if along != axis and len(points) > _FEW_POINTS:
+                points = points[_standing_out(points, axis, along, outward)]
+        found.append(points)
+    return np.concatenate(found)
+
+
+def end_points(ends: tuple[LineEnds, ...], reach: float = 0.5) -> np.ndarray:
+    """Return all ends of lines, moved outward by `reach`: as :func:`outer_points`, more of them, but in less time."""
+    return np.concatenate([points for _, _, points in _ends(ends, reach)])
+
+
+def _ends(ends: tuple[LineEnds, ...], reach: float) -> Iterator[tuple[int, float, np.ndarray]]:
+    """Yield axis, outward direction and points of the ends on one side of all lines along one axis."""
     for axis, (first, last) in enumerate(ends):
         lines = np.nonzero(first <= last)
         for position, outward in ((first[lines] - reach, -1.0), (last[lines] + reach, 1.0)):
-            columns = [*lines]
-            columns.insert(axis, position)
-            points = np.stack(columns, axis=1).astype(np.float64)
-            for along in range(len(ends)):
-                if along != axis and len(points) > _FEW_POINTS:
-                    points = points[_standing_out(points, axis, along, outward)]
-            found.append(points)
-    return np.concatenate(found)
+            points = np.empty((position.size, len(ends)))
+            others = [other for other in range(len(ends)) if other != axis]
+            points[:, axis] = position
+            for other, index in zip(others, lines, strict=True):
+                points[:, other] = index
+            yield axis, outward, points
 
 
 def _standing_out(points: np.ndarray, axis: int, along: int, outward: float) -> np.ndarray:

@@ -8,8 +8,8 @@ import numpy as np
 
 from .definition import Family, Undefined, Values
 from .enclosing import ellipsoid_area, minimum_bounding_box, minimum_ellipsoid
-from .hull import Hull, convex_hull, largest_distance
-from .mesh import LineEnds, area_and_volume, line_ends, outer_points
+from .hull import Hull, convex_hull, far_points, largest_distance
+from .mesh import LineEnds, area_and_volume, end_points, line_ends, outer_points
 from .region import Region
 
 __all__ = ["FAMILY", "Shape", "compute", "principal_variances"]
@@ -17,7 +17,7 @@ __all__ = ["FAMILY", "Shape", "compute", "principal_variances"]
 FAMILY = Family("shape", "Morphology")
 
 # So few points are compared with each other in less time than it takes to find their hull.
-_FEW_POINTS = 500
+_FEW_POINTS = 2000
 
 
 def compute(region: Region) -> Values:
@@ -93,13 +93,9 @@ class Shape:
         return line_ends(self.mask)
 
     @cached_property
-    def outer_points(self) -> np.ndarray:
-        """Mesh vertices that include all corners of the hull."""
-        return outer_points(self.ends) * self.spacing
-
-    @cached_property
     def hull(self) -> Hull:
-        return convex_hull(self.outer_points)
+        """Convex hull of the mesh."""
+        return convex_hull(outer_points(self.ends) * self.spacing)
 
     @cached_property
     def box(self) -> np.ndarray:
@@ -206,8 +202,8 @@ def center_of_mass_shift(shape: Shape) -> float:
 @FAMILY.feature("morph_diam", "Maximum 3D diameter", "L0JK", "{length}")
 def maximum_diameter(shape: Shape) -> float:
     """Largest distance between two vertices of the surface mesh."""
-    few = len(shape.outer_points) <= _FEW_POINTS
-    return largest_distance(shape.outer_points if few else shape.hull.points)
+    points = far_points(end_points(shape.ends) * shape.spacing)
+    return largest_distance(points if len(points) <= _FEW_POINTS else shape.hull.points)
 
 
 @FAMILY.feature("morph_pca_maj_axis", "Major axis length", "TDIC", "{length}")
