@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from ..analysis import Analysis
+from ..analysis import Analysis, Recognition
 from ..errors import MissingPackageError
 from ..export.atomic import replacing
 from .words import NOTICE, measurement_words, recognition_words
@@ -53,9 +53,11 @@ def write_picture(analysis: Analysis, path: Path) -> Path:
     except ImportError as missing:
         raise MissingPackageError.of("matplotlib", "report", "Drawing a picture") from missing
 
-    figure = Figure(figsize=(17, 5.6), layout="constrained", facecolor="white")
+    mapped = _mapped(analysis)
+    panels = 3 if mapped is None else 4
+    figure = Figure(figsize=(4 * panels + 5, 5.6), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, 4, gridspec_kw={"width_ratios": [1, 1, 1, 1.25]})
+    axes = figure.subplots(1, panels + 1, gridspec_kw={"width_ratios": [*[1] * panels, 1.25]})
     original = analysis.image.pixels
     index = _slice_index(analysis)
     background = _view(original, index)
@@ -63,7 +65,10 @@ def write_picture(analysis: Analysis, path: Path) -> Path:
     _draw_image(axes[1], _view(analysis.processed, _same_place(analysis, index)), "Processed")
     _draw_image(axes[2], background, "Segmentation")
     _draw_segments(axes[2], analysis, index)
-    _draw_recognitions(axes[3], analysis)
+    if mapped is not None:
+        _draw_image(axes[3], background, "")
+        _draw_evidence(axes[3], mapped)
+    _draw_recognitions(axes[-1], analysis)
     preset = analysis.provenance.preset
     figure.suptitle(f"{preset.get('title', '')}   ·   {NOTICE}", fontsize=10, color="#555555")
     with replacing(path) as temporary:
@@ -139,6 +144,27 @@ def _draw_segments(axes: Axes, analysis: Analysis, index: int | None) -> None:
         axes.legend(
             handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2, fontsize=8, frameon=False
         )
+
+
+def _mapped(analysis: Analysis) -> Recognition | None:
+    """Return the first recognition with a map over a 2D image, or None."""
+    if analysis.image.pixels.GetDimension() != 2:
+        return None
+    return next((found for found in analysis.recognitions if found.evidence_map is not None), None)
+
+
+def _draw_evidence(axes: Axes, recognition: Recognition) -> None:
+    """Tint what speaks for the most probable category red and what speaks against it blue, the more the stronger."""
+    from matplotlib import colormaps
+
+    view = _view(recognition.evidence_map, None)
+    strength = view.pixels / max(float(np.abs(view.pixels).max()), 1e-12)
+    colors = colormaps["RdBu_r"](0.5 + 0.35 * strength)
+    colors[..., 3] = 0.6 * np.sqrt(np.abs(strength))
+    axes.imshow(colors, extent=view.extent, interpolation="bilinear")
+    top = max(recognition.categories, key=lambda row: row.probability)
+    axes.set_title(f"Evidence: {top.category}", fontsize=12)
+    axes.text(0.5, -0.03, "red: for, blue: against", fontsize=8, ha="center", va="top", transform=axes.transAxes)
 
 
 def _contour_place(view: _View) -> dict:
