@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .compiled import load
+from .counts import is_compiled
+
 __all__ = ["LineEnds", "area_and_volume", "end_points", "line_ends", "outer_points"]
 
 _MIRROR_BIT = 0x40
@@ -36,22 +39,34 @@ def area_and_volume(mask: np.ndarray, spacing: np.ndarray, pairing: str = "close
     area, volume : float
         In the square and the cube of the unit of `spacing`.
     """
-    codes = _cube_codes(np.pad(mask, 1))
-    # Cubes that are all outside (0) or all inside (255) hold no surface; -1 and +0 wrap around in uint8.
-    surface = np.flatnonzero((codes - np.uint8(1)).ravel() < 254)
-    patches = codes.ravel()[surface]
+    counts, *positions = _patch_sums(mask)
     triangles, patch_of = _patches(pairing)
     corners = triangles * spacing
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
     area_of = np.bincount(patch_of, np.linalg.norm(normals, axis=1), minlength=256)
     # Divergence theorem: the volume is a third of the integral of position times normal over the surface.
     flux = normals * corners.mean(axis=1)
-    counts = np.bincount(patches, minlength=256)
     volume = counts @ np.bincount(patch_of, flux.sum(axis=1), minlength=256)
-    for axis, position in enumerate(np.unravel_index(surface, codes.shape)):
-        normal_of = np.bincount(patch_of, normals[:, axis], minlength=256)
-        volume += np.bincount(patches, position, minlength=256) @ normal_of * spacing[axis]
+    for axis, position in enumerate(positions):
+        volume += position @ np.bincount(patch_of, normals[:, axis], minlength=256) * spacing[axis]
     return float(counts @ area_of), float(abs(volume) / 3)
+
+
+def _patch_sums(mask: np.ndarray) -> np.ndarray:
+    """Return for each patch how many cubes have it, and the sums of their positions along each axis, shape (4, 256).
+
+    Sums of whole numbers, so that they are exact.
+    """
+    if is_compiled(mask.size):
+        sums = np.zeros((4, 256), np.int64)
+        load(f"{__package__}.surface_kernels").patch_sums(np.ascontiguousarray(mask).view(np.uint8), sums)
+        return sums.astype(np.float64)
+    codes = _cube_codes(np.pad(mask, 1))
+    # Cubes that are all outside (0) or all inside (255) hold no surface; -1 and +0 wrap around in uint8.
+    surface = np.flatnonzero((codes - np.uint8(1)).ravel() < 254)
+    patches = codes.ravel()[surface]
+    weights = (None, *np.unravel_index(surface, codes.shape))
+    return np.array([np.bincount(patches, weight, minlength=256) for weight in weights], np.float64)
 
 
 def _cube_codes(mask: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .compiled import load
+from .counts import is_compiled
 from .hull import largest_distance
 from .mesh import LineEnds, line_ends, outer_points
 
@@ -33,9 +35,24 @@ def planar_diameters(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np.n
         Of the mask.
     spacing : numpy.ndarray of float, shape (3,)
     """
+    if is_compiled(mask.size):
+        return tuple(_compiled_diameter(mask, ends, spacing, axis) for axis in range(3))
     if mask.size <= _FEW_VOXELS:
         return _compared_diameters(mask, spacing)
     return tuple(_searched_diameter(mask, ends, spacing, axis) for axis in range(3))
+
+
+def _compiled_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np.ndarray, axis: int) -> float:
+    mask = np.ascontiguousarray(mask)
+    row, column = (other for other in range(3) if other != axis)
+    # The lines along one of the two axes are indexed by the plane and by the other of them.
+    rows, columns = (
+        np.ascontiguousarray(np.moveaxis(np.stack(ends[along]), 1 + (axis > other), 1))
+        for along, other in ((column, row), (row, column))
+    )
+    strides = np.array([mask.strides[each] for each in (axis, row, column)], np.int64)
+    find = load(f"{__package__}.surface_kernels").largest_planar_diameter
+    return float(find(mask.view(np.uint8).ravel(), strides, rows, columns, spacing[[row, column]]))
 
 
 def _compared_diameters(mask: np.ndarray, spacing: np.ndarray) -> tuple[float, ...]:

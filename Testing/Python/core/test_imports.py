@@ -13,7 +13,7 @@ OPTIONAL = {
     "sklearn", "torch",
 }  # fmt: skip
 # Files that are themselves imported only by the function that needs them, because what they define must be decorated.
-LAZY_FILES = {"features/counts/numba_kernels.py"}
+LAZY_FILES = {"features/counts/numba_kernels.py", "features/surface_kernels.py"}
 SLICER = {"slicer", "vtk", "vtkmodules", "qt", "ctk"}
 STAGES = ("preprocessing", "segmentation", "features", "recognition")
 FILES = sorted(LIBRARY.rglob("*.py"))

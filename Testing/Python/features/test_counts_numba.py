@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from MedImageAnalysisLib.errors import InvalidSettingError, MissingPackageError
+from MedImageAnalysisLib.features import compiled as loading
 from MedImageAnalysisLib.features.counts import backend, vectorized
 from MedImageAnalysisLib.features.counts import numba_backend as compiled
 
@@ -113,7 +114,7 @@ def test_compiled_code_is_kept_in_the_folder_of_the_user():
 
     before = numba.config.CACHE_DIR
     path = compiled._kernels().zone_labels._cache.cache_path
-    assert str(compiled._cache_folder()) in path or (before and before in path)
+    assert str(loading._cache_folder()) in path or (before and before in path)
     assert before == numba.config.CACHE_DIR
 
 
@@ -123,13 +124,13 @@ def test_a_read_only_home_does_not_stop_the_compiled_code(tmp_path, monkeypatch)
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(blocked))
     monkeypatch.setattr(sys, "platform", "linux")
-    folder = compiled._cache_folder()
+    folder = loading._cache_folder()
     assert folder.is_dir()
     assert blocked not in folder.parents
 
 
 def test_missing_numba_is_told_and_not_replaced(monkeypatch):
-    compiled._kernels.cache_clear()
+    loading.load.cache_clear()
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(MissingPackageError, match="numba"):
         compiled.zones(np.zeros((3, 3, 3), np.uint8), 1)

@@ -1,5 +1,6 @@
 """Shape features against bodies whose measures are known, and against slow but plain computations."""
 
+import importlib.util
 import itertools
 from unittest import mock
 
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from MedImageAnalysisLib.features import planar_diameters as planar
+from MedImageAnalysisLib.features.counts.backend import BACKEND_VARIABLE
 from MedImageAnalysisLib.features.enclosing import ellipsoid_area, minimum_bounding_box, minimum_ellipsoid
-from MedImageAnalysisLib.features.hull import convex_hull, largest_distance
-from MedImageAnalysisLib.features.mesh import area_and_volume, line_ends, outer_points
+from MedImageAnalysisLib.features.hull import convex_hull, far_points, largest_distance
+from MedImageAnalysisLib.features.mesh import area_and_volume, end_points, line_ends, outer_points
 from MedImageAnalysisLib.features.planar_diameters import planar_diameters
 from MedImageAnalysisLib.features.shape import principal_variances
 from MedImageAnalysisLib.features.shape2d import area_and_perimeter
@@ -73,6 +75,21 @@ def test_outer_points_have_the_hull_of_the_mesh(mask):
     assert hull.area == pytest.approx(whole.area, rel=1e-5)
 
 
+def computed_by(backend):
+    return mock.patch.dict("os.environ", {BACKEND_VARIABLE: backend})
+
+
+@pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba, an optional package, is not installed")
+@examples
+@given(mask=masks)
+def test_compiled_area_volume_and_planar_diameters_are_those_of_numpy(mask):
+    with computed_by("numpy"):
+        expected = area_and_volume(mask, SPACING), planar_diameters(mask, line_ends(mask), SPACING)
+    with computed_by("numba"):
+        assert area_and_volume(mask, SPACING) == expected[0]
+        assert planar_diameters(mask, line_ends(mask), SPACING) == pytest.approx(expected[1], rel=1e-14)
+
+
 @pytest.mark.parametrize("few", [0, 10**9], ids=["searched", "compared"])
 @examples
 @given(mask=masks)
@@ -81,8 +98,15 @@ def test_planar_diameters_are_those_of_all_mesh_vertices(few, mask):
     vertices = vertices.astype(np.float64)
     apart = np.linalg.norm((vertices[:, None] - vertices) * SPACING, axis=2)
     expected = [apart[vertices[:, None, axis] == vertices[:, axis]].max() for axis in range(3)]
-    with mock.patch.object(planar, "_FEW_VOXELS", few):
+    with mock.patch.object(planar, "_FEW_VOXELS", few), computed_by("numpy"):
         assert planar_diameters(mask, line_ends(mask), SPACING) == pytest.approx(expected, rel=1e-6)
+
+
+@examples
+@given(mask=masks)
+def test_the_diameter_is_that_of_the_points_far_from_the_center(mask):
+    points = end_points(line_ends(mask)) * SPACING
+    assert largest_distance(far_points(points)) == pytest.approx(largest_distance(points), rel=1e-14)
 
 
 def test_the_largest_distance_is_found_in_blocks():

@@ -44,6 +44,7 @@ The functions
 from .backend import (
     cooccurrences,
     describe_backend,
+    is_compiled,
     neighborhoods,
     pairs_and_runs,
     run_lengths,
@@ -56,6 +57,7 @@ __all__ = [
     "Neighborhoods",
     "cooccurrences",
     "describe_backend",
+    "is_compiled",
     "neighborhoods",
     "pairs_and_runs",
     "run_lengths",

@@ -24,6 +24,7 @@ __all__ = [
     "backend_for",
     "cooccurrences",
     "describe_backend",
+    "is_compiled",
     "neighborhoods",
     "pairs_and_runs",
     "run_lengths",
@@ -39,8 +40,8 @@ _WORTHWHILE_VOXELS = 50_000
 _KERNELS = f"{__package__}.numba_kernels"
 
 
-def backend_for(levels: np.ndarray) -> ModuleType:
-    """Return the module that counts in `levels`.
+def is_compiled(size: int) -> bool:
+    """Tell whether compiled code is to work on an array of so many voxels.
 
     Raises
     ------
@@ -49,9 +50,13 @@ def backend_for(levels: np.ndarray) -> ModuleType:
     """
     choice = _choice()
     if choice == "auto":
-        worthwhile = levels.size >= _WORTHWHILE_VOXELS or _KERNELS in sys.modules
-        choice = "numba" if worthwhile and _numba_is_installed() else "numpy"
-    if choice == "numpy":
+        return (size >= _WORTHWHILE_VOXELS or _KERNELS in sys.modules) and _numba_is_installed()
+    return choice == "numba"
+
+
+def backend_for(levels: np.ndarray) -> ModuleType:
+    """Return the module that counts in `levels`."""
+    if not is_compiled(levels.size):
         return vectorized
     from . import numba_backend
 

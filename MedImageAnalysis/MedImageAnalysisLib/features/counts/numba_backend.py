@@ -1,21 +1,16 @@
 """The counts compiled by numba: the same integers as :mod:`vectorized`, several times faster on large regions.
 
-See the package's docstring for the contract. One thread; compiled at the first call for each type of levels, not at
-import, and kept on disk in the user's cache folder for the next process.
+See the package's docstring for the contract. One thread.
 """
 
 from __future__ import annotations
 
 import functools
-import os
-import sys
-import tempfile
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
-from ...errors import MissingPackageError
+from ..compiled import load
 from .types import Neighborhoods
 
 __all__ = ["cooccurrences", "neighborhoods", "pairs_and_runs", "run_lengths", "zones", "zones_with_distances"]
@@ -116,41 +111,5 @@ def _rows(levels: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return flat, _kernels().row_ranges(flat, levels.shape[2]), np.ascontiguousarray(offsets @ strides)
 
 
-@functools.cache
 def _kernels() -> ModuleType:
-    """Import the compiled loops, with their cache in the user's folder: packages may be installed read-only.
-
-    Raises
-    ------
-    MissingPackageError
-        If numba is not installed.
-    """
-    try:
-        import numba
-    except ImportError as missing:
-        raise MissingPackageError.of("numba", "fast", "Counting gray levels by compiled code") from missing
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = before or str(_cache_folder())
-    try:
-        from . import numba_kernels
-    finally:
-        # The setting is read when a function is declared; other users of numba keep theirs.
-        numba.config.CACHE_DIR = before
-    return numba_kernels
-
-
-def _cache_folder() -> Path:
-    """Return a folder for compiled code: the user's by the custom of the system, or one for this process alone."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "MedImageAnalysis" / "numba"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        # A read-only home, e.g. in a container. Nobody else can write to a folder made by mkdtemp.
-        return Path(tempfile.mkdtemp(prefix="MedImageAnalysis-"))
-    return folder
+    return load(f"{__package__}.numba_kernels")
