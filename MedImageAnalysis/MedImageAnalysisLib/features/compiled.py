@@ -1,7 +1,7 @@
 """Loading of compiled loops: modules of functions that numba compiles.
 
 They are compiled at the first call for each type of their arguments, not at import, and kept on disk in the user's
-cache folder for the next process. Only functions that need them import them, since numba is optional and slow to import.
+cache folder for the next process. numba is optional and slow to import, so only functions that need them load them.
 """
 
 from __future__ import annotations

@@ -161,10 +161,10 @@ def _mean_over(parts: tuple[Any, ...], feature: Feature) -> tuple[float, str]:
             reason = str(undefined)
     if len(found) == 1 and isinstance(found[0], float):
         return (float(found[0]), "") if math.isfinite(found[0]) else (np.nan, reason)
-    results = np.hstack(found) if len(found) > 1 else np.ravel(found)
-    finite = np.isfinite(results)
-    if not finite.all():
-        results = results[finite]
+    results = found[0] if len(found) == 1 and isinstance(found[0], np.ndarray) else np.hstack([*found, []])
+    # The sum tells in one step, for any number of matrices, whether all are defined.
+    if not math.isfinite(np.add.reduce(results)):
+        results = results[np.isfinite(results)]
     return (float(np.add.reduce(results) / results.size), "") if results.size else (np.nan, reason)
 
 

@@ -49,7 +49,9 @@ def matrices(region: Region) -> EmphasisMatrices:
     """Return the run length matrices, merged as the settings say; a feature is the mean over all of them."""
     found = region.texture.run_lengths()
     longest = max(counts.shape[2] for counts in found)
-    stack = np.stack([np.pad(counts, ((0, 0), (0, 0), (0, longest - counts.shape[2]))) for counts in found])
+    stack = np.zeros((len(found), *found[0].shape[:2], longest), np.int64)
+    for k, counts in enumerate(found):
+        stack[k, :, :, : counts.shape[2]] = counts
     if region.settings.dimension == "2.5D":
         stack = stack.sum(axis=0, keepdims=True)
     if region.settings.aggregation in ("merged", "slice-merged"):

@@ -16,7 +16,7 @@ import numpy as np
 from .compiled import load
 from .counts import is_compiled
 
-__all__ = ["LineEnds", "area_and_volume", "end_points", "line_ends", "outer_points"]
+__all__ = ["LineEnds", "area_and_volume", "end_points", "line_ends", "outer_points", "with_margin"]
 
 _MIRROR_BIT = 0x40
 # Fewer points than this are not worth the search for those that stand out.
@@ -40,16 +40,34 @@ def area_and_volume(mask: np.ndarray, spacing: np.ndarray, pairing: str = "close
         In the square and the cube of the unit of `spacing`.
     """
     counts, *positions = _patch_sums(mask)
+    measures = _patch_measures(pairing, tuple(spacing.tolist()))
+    volume = counts @ measures.flux
+    for position, normals, side in zip(positions, measures.normals, spacing, strict=True):
+        volume += position @ normals * side
+    return float(counts @ measures.areas), float(abs(volume) / 3)
+
+
+class PatchMeasures(NamedTuple):
+    """What each of the 256 patches adds to area and volume.
+
+    Divergence theorem: the volume is a third of the integral of position times normal over the surface. `flux` is that
+    integral over a patch in the first cube, and `normals` (3, 256) what it grows by per unit of length along each axis.
+    """
+
+    areas: np.ndarray
+    flux: np.ndarray
+    normals: np.ndarray
+
+
+@lru_cache(maxsize=8)
+def _patch_measures(pairing: str, spacing: tuple[float, ...]) -> PatchMeasures:
     triangles, patch_of = _patches(pairing)
     corners = triangles * spacing
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
-    area_of = np.bincount(patch_of, np.linalg.norm(normals, axis=1), minlength=256)
-    # Divergence theorem: the volume is a third of the integral of position times normal over the surface.
-    flux = normals * corners.mean(axis=1)
-    volume = counts @ np.bincount(patch_of, flux.sum(axis=1), minlength=256)
-    for axis, position in enumerate(positions):
-        volume += position @ np.bincount(patch_of, normals[:, axis], minlength=256) * spacing[axis]
-    return float(counts @ area_of), float(abs(volume) / 3)
+    flux = (normals * corners.mean(axis=1)).sum(axis=1)
+    weights = (np.linalg.norm(normals, axis=1), flux, *normals.T)
+    areas, flux, *sums = (np.bincount(patch_of, weight, minlength=256) for weight in weights)
+    return PatchMeasures(areas, flux, np.array(sums))
 
 
 def _patch_sums(mask: np.ndarray) -> np.ndarray:
@@ -61,12 +79,19 @@ def _patch_sums(mask: np.ndarray) -> np.ndarray:
         sums = np.zeros((4, 256), np.int64)
         load(f"{__package__}.surface_kernels").patch_sums(np.ascontiguousarray(mask).view(np.uint8), sums)
         return sums.astype(np.float64)
-    codes = _cube_codes(np.pad(mask, 1))
+    codes = _cube_codes(with_margin(mask))
     # Cubes that are all outside (0) or all inside (255) hold no surface; -1 and +0 wrap around in uint8.
     surface = np.flatnonzero((codes - np.uint8(1)).ravel() < 254)
     patches = codes.ravel()[surface]
     weights = (None, *np.unravel_index(surface, codes.shape))
     return np.array([np.bincount(patches, weight, minlength=256) for weight in weights], np.float64)
+
+
+def with_margin(mask: np.ndarray) -> np.ndarray:
+    """Return a mask with one voxel of nothing around it."""
+    wider = np.zeros([n + 2 for n in mask.shape], bool)
+    wider[(slice(1, -1),) * mask.ndim] = mask
+    return wider
 
 
 def _cube_codes(mask: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from .compiled import load
 from .counts import is_compiled
 from .hull import largest_distance
-from .mesh import LineEnds, line_ends, outer_points
+from .mesh import LineEnds, line_ends, outer_points, with_margin
 
 __all__ = ["planar_diameters"]
 
@@ -21,6 +21,12 @@ _ANGLES = np.arange(16) * np.pi / 16
 _EXCESS = 1 / np.cos(np.pi / 32) * (1 + 1e-9)
 # In a box of up to so many voxels the vertices are few.
 _FEW_VOXELS = 500
+# Per axis: what lies before and after in a padded array, and the other two axes.
+_NEIGHBORS = tuple(
+    tuple(tuple(part if other == axis else slice(None) for other in range(3)) for part in (slice(-1), slice(1, None)))
+    for axis in range(3)
+)
+_OTHERS = ([1, 2], [0, 2], [0, 1])
 
 
 def planar_diameters(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np.ndarray) -> tuple[float, ...]:
@@ -56,17 +62,36 @@ def _compiled_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np
 
 
 def _compared_diameters(mask: np.ndarray, spacing: np.ndarray) -> tuple[float, ...]:
-    """Compare all vertices with each other: the fastest way if they are few."""
+    """Compare all vertices of the planes whose boxes are large enough: the fastest way if they are few."""
+    padded = with_margin(mask)
+    # Twice the position, which is a whole number.
+    found = []
+    for axis, (before, after) in enumerate(_NEIGHBORS):
+        vertices = 2 * np.array(np.nonzero(padded[before] != padded[after]))
+        vertices[axis] += 1
+        found.append(vertices)
+    vertices = np.concatenate(found, axis=1)
+    points = (vertices * (spacing[:, None] / 2)).T
+    return tuple(_compared_diameter(planes, points[:, _OTHERS[axis]]) for axis, planes in enumerate(vertices))
+
+
+def _compared_diameter(planes: np.ndarray, points: np.ndarray) -> float:
+    """Return the largest distance between points of the same plane, given the number of the plane of each."""
     from scipy.spatial.distance import cdist
 
-    padded = np.pad(mask, 1)
-    # Twice the position, which is a whole number.
-    vertices = np.concatenate(
-        [2 * np.argwhere(np.diff(padded, axis=axis)) + np.eye(3, dtype=int)[axis] for axis in range(3)]
-    )
-    points = vertices * (spacing / 2)
-    apart = cdist(points, points)
-    return tuple(float((apart * (plane[:, None] == plane)).max()) for plane in vertices.T)
+    order = planes.argsort(kind="stable")
+    planes, points = planes[order], points[order]
+    starts = np.flatnonzero(planes[1:] != planes[:-1]) + 1
+    starts = np.concatenate([[0], starts, [len(planes)]])
+    boxes = np.maximum.reduceat(points, starts[:-1]) - np.minimum.reduceat(points, starts[:-1])
+    diagonals = np.sqrt((boxes**2).sum(axis=1)) * (1 + 1e-9)
+    best = 0.0
+    for k in np.argsort(-diagonals):
+        if diagonals[k] <= best:
+            break
+        plane = points[starts[k] : starts[k + 1]]
+        best = max(best, float(cdist(plane, plane).max()))
+    return best
 
 
 def _searched_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np.ndarray, axis: int) -> float:

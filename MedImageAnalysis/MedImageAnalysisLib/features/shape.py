@@ -202,7 +202,9 @@ def center_of_mass_shift(shape: Shape) -> float:
 @FAMILY.feature("morph_diam", "Maximum 3D diameter", "L0JK", "{length}")
 def maximum_diameter(shape: Shape) -> float:
     """Largest distance between two vertices of the surface mesh."""
-    points = far_points(end_points(shape.ends) * shape.spacing)
+    points = end_points(shape.ends) * shape.spacing
+    if len(points) > _FEW_POINTS // 4:
+        points = far_points(points)
     return largest_distance(points if len(points) <= _FEW_POINTS else shape.hull.points)
 
 

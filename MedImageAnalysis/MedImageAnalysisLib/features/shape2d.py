@@ -8,7 +8,7 @@ import numpy as np
 
 from .definition import Family, Undefined, Values
 from .hull import Hull, convex_hull, largest_distance
-from .mesh import line_ends, outer_points
+from .mesh import line_ends, outer_points, with_margin
 from .region import Region
 from .shape import principal_variances
 
@@ -28,7 +28,7 @@ def area_and_perimeter(mask: np.ndarray, spacing: np.ndarray) -> tuple[float, fl
     The outline (marching squares) cuts each square of four pixels in one of 16 ways. Pixels that touch only at a corner
     are outlined apart.
     """
-    padded = np.pad(mask, 1).view(np.uint8)
+    padded = with_margin(mask).view(np.uint8)
     codes = padded[:, :-1] | padded[:, 1:] << 1
     counts = np.bincount((codes[:-1] | codes[1:] << 2).ravel(), minlength=16)
     half_row, half_column = spacing / 2

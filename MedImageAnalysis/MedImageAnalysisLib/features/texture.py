@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from functools import cached_property
 
@@ -15,6 +16,7 @@ from .settings import FeatureSettings
 __all__ = ["Texture", "bounding_box", "directions"]
 
 
+@functools.lru_cache(maxsize=16)
 def directions(distance: int, norm: str, in_plane: bool, exactly: bool) -> np.ndarray:
     """Return the forward half of the offsets (slice, row, column) at, or up to, a distance.
 
@@ -41,7 +43,9 @@ def directions(distance: int, norm: str, in_plane: bool, exactly: bool) -> np.nd
         and (length(map(abs, offset)) == distance or not exactly)
         and length(map(abs, offset)) <= distance
     ]
-    return np.array(offsets, np.int64)
+    found = np.array(offsets, np.int64).reshape(-1, 3)
+    found.flags.writeable = False  # shared between calls
+    return found
 
 
 def bounding_box(array: np.ndarray) -> tuple[slice, ...] | None:
@@ -78,9 +82,11 @@ class Texture:
         inner = mask[self._box]
         # A single slice has no neighbors across slices, so it needs no padding there.
         self._padding = [(0, 0) if self.by_slice and axis == 0 else (settings.distance,) * 2 for axis in range(3)]
-        core = np.zeros(inner.shape, levels.values.dtype)
-        core[inner] = levels.values
-        array = np.pad(core, self._padding)
+        array = np.zeros(
+            [n + sum(pads) for n, pads in zip(inner.shape, self._padding, strict=True)], levels.values.dtype
+        )
+        core = tuple(slice(low, low + n) for n, (low, _) in zip(inner.shape, self._padding, strict=True))
+        array[core][inner] = levels.values
         self._slices = np.flatnonzero(inner.any(axis=(1, 2)))
         self.arrays = [array[k : k + 1] for k in self._slices] if self.by_slice else [array]
 
