@@ -1,0 +1,91 @@
+"""Lesions on B-mode ultrasound of the breast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..analysis import Segmentation
+from ..errors import UnsuitablePresetError, UnsupportedImageError
+from ..parameters import parameter
+from ..progress import Progress
+from ..terminology import segment
+from .breast_ultrasound_classifier import LONG_SIDE, load_classifier
+from .breast_ultrasound_lesion import Outline, Picture, lesions
+from .chest_xray_outline import labels_on
+from .chest_xray_picture import exposed, reduced
+from .method import METHODS, SegmentationMethod
+
+__all__ = ["BreastUltrasound"]
+
+_LEAST_SIZE = 64
+
+
+@METHODS.register
+@dataclass(frozen=True)
+class BreastUltrasound(SegmentationMethod):
+    """Lesions on a B-mode picture of the breast, the skin at the top; the segment is empty where there is none.
+
+    A cascade of pixel classifiers looks for suspicious regions in the whole picture, another outlines each closely,
+    and what outlines look like tells how well each will fit. See :mod:`.breast_ultrasound_lesion` for the method and
+    `Docs/presets/breast-ultrasound.md` for data and accuracy.
+    """
+
+    name = "breast-ultrasound"
+    title = "Breast ultrasound: lesions"
+
+    certainty: float = parameter(
+        0.4,
+        "How well the outline of a lesion must be expected to fit (as a Dice coefficient) for it to be shown. Less "
+        "finds more lesions, more shows fewer where there are none.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+
+    def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
+        """Return the segmentation: one segment with all lesions, or none.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If the image is not 2D, or too small.
+        UnsuitablePresetError
+            If the image is blank.
+        """
+        _check(image)
+        classifier = load_classifier()
+        pixels, factor = reduced(image, LONG_SIDE)
+        valid = exposed(pixels)
+        progress.step("Looking for lesions", 0.1)
+        picture = Picture(pixels, valid, classifier.suspicion(pixels, valid))
+        progress.step("Outlining what may be a lesion", 0.3)
+        found = lesions(picture, classifier, self.certainty, progress.part(0.3, 0.9, "Outlining what may be a lesion"))
+        progress.step("Drawing smooth outlines", 0.9)
+        labelmap = _labelmap(image, found, factor)
+        return Segmentation((labelmap,), (segment("breast-lesion", 1),))
+
+
+def _check(image: sitk.Image) -> None:
+    if image.GetDimension() != 2:
+        raise UnsupportedImageError(f"A B-mode picture is a 2D image, but this one is {image.GetDimension()}D.")
+    if min(image.GetSize()) < _LEAST_SIZE:
+        size = " x ".join(map(str, image.GetSize()))
+        raise UnsupportedImageError(
+            f"The image has {size} pixels; to find a lesion it needs at least {_LEAST_SIZE} each way."
+        )
+    low_high = sitk.MinimumMaximumImageFilter()
+    low_high.Execute(image)
+    if low_high.GetMinimum() == low_high.GetMaximum():
+        raise UnsuitablePresetError(f"The image is blank: all pixels are {low_high.GetMinimum():g}.")
+
+
+def _labelmap(image: sitk.Image, found: list[Outline], factor: int) -> sitk.Image:
+    """Return 1 inside the outlines, on the grid of `image`."""
+    label = np.zeros((image.GetHeight(), image.GetWidth()), dtype=np.uint8)
+    for outline in found:
+        label |= sitk.GetArrayFromImage(labels_on(image, (outline.level,), outline.frame, factor))
+    result = sitk.GetImageFromArray(label)
+    result.CopyInformation(image)
+    return result
