@@ -14,7 +14,7 @@ from ..progress import Progress
 from ..terminology import segment
 from .chest_xray_classifier import CHANNELS, Cascade, load_cascade, run_stages
 from .chest_xray_frame import Frame, around, sampled, whole_picture
-from .chest_xray_outline import bounds, labels_on, levels, main_part, plausible
+from .chest_xray_outline import bounds, labels_on, levels, main_part, plausible, without_notches
 from .chest_xray_picture import exposed, reduced
 from .method import METHODS, SegmentationMethod
 
@@ -79,10 +79,12 @@ class ChestXray(SegmentationMethod):
         found = run_stages(cascade.outline, content)
         width = self.smoothing / 100 * cascade.frame_size
         completed = cascade.heart.completed(found[-1])
-        structures = (
-            *(found[CHANNELS.index(key)] for key in _KEYS[:2]),
-            found[-1] if completed is None else completed,
+        heart = found[-1] if completed is None else completed
+        lungs = (
+            without_notches(found[CHANNELS.index(key)], found[CHANNELS.index(f"{key}-whole")], heart)
+            for key in _KEYS[:2]
         )
+        structures = (*lungs, heart)
         outlines = tuple(levels(structure, width) for structure in structures)
         shown = [index for index, is_plausible in enumerate(plausible(*outlines, content[0])) if is_plausible]
         if not {0, 1} & set(shown):

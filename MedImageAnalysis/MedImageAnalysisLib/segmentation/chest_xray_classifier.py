@@ -9,7 +9,7 @@ doi:10.1109/TPAMI.2009.186). The weights are fitted by `benchmarks/train_chest_x
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -25,7 +25,10 @@ __all__ = [
     "CHANNELS",
     "Cascade",
     "Stage",
+    "context_features",
+    "feature_groups",
     "features",
+    "image_features",
     "load_cascade",
     "normalized",
     "read_cascade",
@@ -43,7 +46,10 @@ _COARSE_SCALES = (2.0, 4.0, 8.0)
 _INTENSITY_RADII = (5.0, 10.0, 20.0, 36.0)
 _CONTEXT_RADII = (3.0, 8.0, 18.0)
 _ORDERS = ((0, 0), (0, 1), (1, 0), (0, 2), (1, 1), (2, 0))
+_DIRECTIONS = 8
 _LOCAL_SCALE = 16.0
+# Pixels that the first layer is computed for at once.
+_BAND = 8192
 _WEIGHTS = "chest_xray.npz"
 
 
@@ -64,14 +70,25 @@ class Stage:
 
     def __call__(self, frame: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
         """Return probabilities, shape (channels, size, size), for a normalized frame and the stage before."""
-        columns = features(frame, context).reshape(-1, self.size * self.size).T
-        last = len(self.layers) - 1
-        for index, (weights, bias) in enumerate(self.layers):
+        columns = self._first_layer(frame, context)
+        for weights, bias in self.layers[1:]:
+            np.maximum(columns, 0, out=columns)
             columns = columns @ weights + bias
-            if index < last:
-                np.maximum(columns, 0, out=columns)
         np.clip(columns, -30, 30, out=columns)
         return (1 / (1 + np.exp(-columns))).T.reshape(-1, self.size, self.size)
+
+    def _first_layer(self, frame: np.ndarray, context: np.ndarray | None) -> np.ndarray:
+        """Return the sums of the first layer; the features come in groups, for all at once take a lot of memory."""
+        weights, bias = self.layers[0]
+        sums = np.repeat(bias[None], self.size * self.size, axis=0)
+        start = 0
+        for group in feature_groups(frame, context):
+            rows = group.reshape(len(group), -1)
+            part = weights[start : start + len(group)]
+            for first in range(0, len(sums), _BAND):
+                sums[first : first + _BAND] += rows[:, first : first + _BAND].T @ part
+            start += len(group)
+        return sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +162,12 @@ def normalized(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
 
 def features(frame: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-    """Return the feature images of a normalized frame, shape (features, rows, columns), float32.
+    """Return all of :func:`feature_groups` as one array, shape (features, rows, columns), float32."""
+    return np.concatenate(list(feature_groups(frame, context)))
+
+
+def feature_groups(frame: np.ndarray, context: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """Yield the feature images of a normalized frame in groups of shape (features, rows, columns), float32.
 
     Parameters
     ----------
@@ -154,32 +176,30 @@ def features(frame: np.ndarray, context: np.ndarray | None = None) -> np.ndarray
     context : numpy.ndarray, shape (channels, rows, columns), optional
         Probabilities of the stage before, on the same grid.
     """
+    yield from image_features(frame)
+    if context is not None:
+        yield from context_features(context)
+
+
+def image_features(frame: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the features that come from the image and the place in it."""
     scale = frame.shape[2] / _REFERENCE_SIZE
     ranks, contrast = frame
-    images = [_jet(contrast, sigma * scale) for sigma in _FINE_SCALES]
-    images += [_jet(ranks, sigma * scale) for sigma in _COARSE_SCALES]
-    images.append(
-        _ring(
-            ndimage.gaussian_filter(ranks, 2.5 * scale)[None],
-            _INTENSITY_RADII,
-            8,
-            scale,
-        )
-    )
-    images.append(
-        _ring(
-            ndimage.gaussian_filter(contrast, 2.5 * scale)[None],
-            _INTENSITY_RADII[:3],
-            8,
-            scale,
-        )
-    )
-    images.append(_position(frame.shape[1:]))
-    if context is not None:
-        images.append(context)
-        smooth = np.stack([ndimage.gaussian_filter(channel, 1.0 * scale) for channel in context])
-        images.append(_ring(smooth, _CONTEXT_RADII, 8, scale))
-    return np.concatenate(images).astype(np.float32, copy=False)
+    for sigma in _FINE_SCALES:
+        yield _jet(contrast, sigma * scale)
+    for sigma in _COARSE_SCALES:
+        yield _jet(ranks, sigma * scale)
+    yield from _rings(ndimage.gaussian_filter(ranks, 2.5 * scale)[None], _INTENSITY_RADII, scale)
+    yield from _rings(ndimage.gaussian_filter(contrast, 2.5 * scale)[None], _INTENSITY_RADII[:3], scale)
+    yield _position(frame.shape[1:])
+
+
+def context_features(context: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the features that come from what the stage before found."""
+    scale = context.shape[2] / _REFERENCE_SIZE
+    yield context
+    smooth = np.stack([ndimage.gaussian_filter(channel, 1.0 * scale) for channel in context])
+    yield from _rings(smooth, _CONTEXT_RADII, scale)
 
 
 @cache
@@ -223,28 +243,30 @@ def _stage(arrays: np.lib.npyio.NpzFile, index: int) -> Stage:
 
 def _jet(image: np.ndarray, sigma: float) -> np.ndarray:
     """Return the scale-normalized Gaussian derivatives up to second order, shape (6, rows, columns)."""
-    derivatives = [
-        ndimage.gaussian_filter(image, sigma, order=order, mode="nearest", truncate=3) * sigma ** sum(order)
-        for order in _ORDERS
-    ]
-    return np.stack(derivatives)
+    down = [ndimage.gaussian_filter1d(image, sigma, 0, order, mode="nearest", truncate=3) for order in range(3)]
+    return np.stack(
+        [
+            ndimage.gaussian_filter1d(down[y], sigma, 1, x, mode="nearest", truncate=3) * np.float32(sigma ** (y + x))
+            for y, x in _ORDERS
+        ]
+    )
 
 
-def _ring(images: np.ndarray, radii: tuple[float, ...], directions: int, scale: float) -> np.ndarray:
-    """Return `images` as seen from `directions` on circles around each pixel; beyond the edge the edge repeats."""
+def _rings(images: np.ndarray, radii: tuple[float, ...], scale: float) -> Iterator[np.ndarray]:
+    """Yield for each radius `images` as seen from a circle around each pixel; beyond the edge the edge repeats."""
     margin = int(np.ceil(max(radii) * scale))
     padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin)), mode="edge")
     rows, columns = images.shape[1:]
-    seen = []
     for radius in radii:
-        for angle in np.arange(directions) * (2 * np.pi / directions):
+        seen = []
+        for angle in np.arange(_DIRECTIONS) * (2 * np.pi / _DIRECTIONS):
             down = margin + int(np.rint(radius * scale * np.sin(angle)))
             right = margin + int(np.rint(radius * scale * np.cos(angle)))
             seen.append(padded[:, down : down + rows, right : right + columns])
-    return np.concatenate(seen)
+        yield np.concatenate(seen)
 
 
 def _position(shape: tuple[int, ...]) -> np.ndarray:
     """Return the place in the frame, from -1 to 1, and its second powers, shape (5, rows, columns)."""
     y, x = np.meshgrid(np.linspace(-1, 1, shape[0]), np.linspace(-1, 1, shape[1]), indexing="ij")
-    return np.stack([x, y, x * x, x * y, y * y])
+    return np.stack([x, y, x * x, x * y, y * y]).astype(np.float32)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
 from .chest_xray_frame import Frame
 
-__all__ = ["bounds", "labels_on", "levels", "main_part", "plausible"]
+__all__ = ["bounds", "labels_on", "levels", "main_part", "plausible", "without_notches"]
 
 _INSIDE = 0.5
 # Levels that lesser components and holes get so that none of them reaches the outline, not even between pixels.
 _BELOW, _JUST_INSIDE, _ABOVE = 0.4, 0.501, 0.75
 # The frame's levels are refined by cubic splines before the linear step to full resolution: no facets at any size.
 _REFINEMENT = 3
+
+# Notches up to twice this share of the frame wide are filled.
+_NOTCH = 0.05
 
 # Least and most share of the frame (which the lungs' bounds fill by 1 / 1.3 squared), and how much larger one lung may
 # be than the other: generous, for a lung squeezed by effusion or a raised diaphragm is common.
@@ -44,6 +49,27 @@ def levels(probability: np.ndarray, smoothing: float) -> np.ndarray:
     kept = np.where(ndimage.binary_dilation(part, iterations=2), smooth, np.minimum(smooth, _BELOW))
     filled = np.where(part, np.maximum(kept, _JUST_INSIDE), kept)
     return np.where(ndimage.binary_erosion(part), np.maximum(filled, _ABOVE), filled).astype(np.float32)
+
+
+def without_notches(field: np.ndarray, whole: np.ndarray, heart: np.ndarray, reach: float = _NOTCH) -> np.ndarray:
+    """Return the probability of a lung field with disease inside filled: a nodule at its edge is no outline.
+
+    What a morphological closing of lung and heart adds is lung where the classifier sees the whole lung there (which
+    bounds it outside) and no heart.
+
+    Parameters
+    ----------
+    field, whole, heart : numpy.ndarray, shape (size, size)
+        Probabilities of the lung field, of the lung with the part behind the heart, and of the heart.
+    reach : float
+        Radius of the closing in shares of the frame.
+    """
+    radius = round(reach * field.shape[0])
+    solid = np.pad(main_part(field) | (heart > _INSIDE), radius)
+    grown = ndimage.distance_transform_edt(~solid) <= radius
+    closed = (ndimage.distance_transform_edt(grown) > radius)[radius:-radius, radius:-radius]
+    notch = closed & (whole > _INSIDE) & (heart <= _INSIDE)
+    return np.where(notch, np.maximum(field, np.minimum(whole, 1 - heart)), field)
 
 
 def plausible(right: np.ndarray, left: np.ndarray, heart: np.ndarray, ranks: np.ndarray) -> tuple[bool, bool, bool]:
@@ -80,18 +106,16 @@ def labels_on(image: sitk.Image, found: tuple[np.ndarray, ...], frame: Frame, fa
     factor : int
         Pixels of `image` per pixel of the reduced picture.
     """
-    rows, columns = image.GetHeight(), image.GetWidth()
-    best = np.full((rows, columns), _INSIDE, dtype=np.float32)
-    label = np.zeros((rows, columns), dtype=np.uint8)
-    for value, level in enumerate(found, start=1):
-        full = _on_grid(level, frame, factor, (columns, rows))
-        higher = full > best
-        best[higher] = full[higher]
-        label[higher] = value
-    for value in range(1, len(found) + 1):
+    label = np.zeros((image.GetHeight(), image.GetWidth()), dtype=np.uint8)
+    fine = np.stack([ndimage.zoom(level, _REFINEMENT, order=3, grid_mode=True, mode="nearest") for level in found])
+    for value, level in enumerate(_apart(fine), start=1):
+        source = _placed(level, frame, factor)
+        left, top, right, bottom = _box(level, source, image.GetSize())
+        still = sitk.Transform(2, sitk.sitkIdentity)
+        size, corner = (right - left, bottom - top), (float(left), float(top))
+        full = sitk.Resample(source, size, still, sitk.sitkLinear, corner, (1.0, 1.0), (1, 0, 0, 1), 0.0)
         # Where outlines cross, the weaker structure may lose a sliver's connection to the rest.
-        mask = label == value
-        label[mask & ~_largest(mask)] = 0
+        label[top:bottom, left:right][_largest(sitk.GetArrayViewFromImage(full) > _INSIDE)] = value
     result = sitk.GetImageFromArray(label)
     result.CopyInformation(image)
     return result
@@ -105,18 +129,35 @@ def _largest(mask: np.ndarray) -> np.ndarray:
     return parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
 
 
-def _on_grid(level: np.ndarray, frame: Frame, factor: int, size: tuple[int, int]) -> np.ndarray:
-    fine = ndimage.zoom(level, _REFINEMENT, order=3, grid_mode=True, mode="nearest")
-    step_x, step_y = (step * factor / _REFINEMENT for step in frame.steps(level.shape[0]))
+def _apart(found: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield levels that exceed one half only where they are the highest: their outlines meet and do not cross."""
+    for index, level in enumerate(found):
+        others = np.delete(found, index, axis=0)
+        yield level if len(others) == 0 else np.minimum(level, _INSIDE + level - others.max(axis=0))
+
+
+def _placed(fine: np.ndarray, frame: Frame, factor: int) -> sitk.Image:
+    """Return refined levels as an image in pixels of the full picture."""
     source = sitk.GetImageFromArray(fine)
+    step_x, step_y = (step * factor for step in frame.steps(fine.shape[0]))
     source.SetSpacing((step_x, step_y))
     # The center of pixel 0 of the reduced picture lies at (factor - 1) / 2 of the full one.
     corner_x = (frame.x + 0.5) * factor - 0.5 - frame.half_width * factor
     corner_y = (frame.y + 0.5) * factor - 0.5 - frame.half_height * factor
     source.SetOrigin((corner_x + step_x / 2, corner_y + step_y / 2))
-    still = sitk.Transform(2, sitk.sitkIdentity)
-    full = sitk.Resample(source, size, still, sitk.sitkLinear, (0.0, 0.0), (1.0, 1.0), (1, 0, 0, 1), 0.0)
-    return sitk.GetArrayFromImage(full)
+    return source
+
+
+def _box(fine: np.ndarray, source: sitk.Image, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return (left, top, right, bottom) of the pixels of the full picture that a structure may cover."""
+    if not (fine > _INSIDE).any():
+        return 0, 0, 1, 1
+    left, top, right, bottom = bounds((fine > _INSIDE,))
+    first = source.TransformIndexToPhysicalPoint((left - 1, top - 1))
+    last = source.TransformIndexToPhysicalPoint((right + 1, bottom + 1))
+    low = [int(np.clip(np.floor(value), 0, limit - 1)) for value, limit in zip(first, size, strict=True)]
+    high = [int(np.clip(np.ceil(value), 0, limit - 1)) + 1 for value, limit in zip(last, size, strict=True)]
+    return low[0], low[1], high[0], high[1]
 
 
 def _is_lung(level: np.ndarray, ranks: np.ndarray) -> bool:

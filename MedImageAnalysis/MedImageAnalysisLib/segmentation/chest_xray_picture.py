@@ -10,6 +10,8 @@ __all__ = ["exposed", "reduced"]
 
 # Enough for the outlines, whose frame has a quarter of this resolution; more would only cost time.
 _LONG_SIDE = 512
+# Rows of the reduced picture that are made at once.
+_STRIP = 32
 # A border row belongs to a collimator blade or to padding if almost all of it is of one gray value.
 _FLAT_SHARE = 0.97
 _FLAT_TOLERANCE = 0.01
@@ -19,8 +21,15 @@ _MOST_CUT = 0.25
 def reduced(image: sitk.Image, long_side: int = _LONG_SIDE) -> tuple[np.ndarray, int]:
     """Return the image as float32 by means over blocks, long side at most `long_side`, and the width of the blocks."""
     factor = max(1, -(-max(image.GetSize()) // long_side))
-    small = sitk.BinShrink(sitk.Cast(image, sitk.sitkFloat32), [factor] * image.GetDimension())
-    return sitk.GetArrayFromImage(small), factor
+    bins = [factor] * image.GetDimension()
+    length = image.GetSize()[-1] // factor * factor
+    strip = _STRIP * factor
+    # In strips: a float copy of the whole image would take more memory than all that follows.
+    parts = [
+        sitk.GetArrayFromImage(sitk.BinShrink(sitk.Cast(image[..., first : first + strip], sitk.sitkFloat32), bins))
+        for first in range(0, length, strip)
+    ]
+    return np.concatenate(parts), factor
 
 
 def exposed(pixels: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from MedImageAnalysisLib.phantom import chest_radiograph
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.segmentation import METHODS
 from MedImageAnalysisLib.segmentation.chest_xray_classifier import load_cascade, normalized, read_cascade
+from MedImageAnalysisLib.segmentation.chest_xray_outline import without_notches
 
 KEYS = ("right-lung", "left-lung", "heart")
 
@@ -117,6 +118,32 @@ def test_outlines_are_smooth_on_a_large_image(drawing):
     mask = masks_of(segmented(image))["right-lung"]
     steps = np.abs(np.diff(np.flatnonzero(mask.any(axis=1)).size and mask.argmax(axis=1)[mask.any(axis=1)]))
     assert np.percentile(steps, 90) <= 4
+
+
+def test_memory_is_that_of_a_few_images(drawing):
+    """No float copy of a large image, and not all features of a frame at once."""
+    import tracemalloc
+
+    still = sitk.Transform(2, sitk.sitkIdentity)
+    image = sitk.Resample(drawing, (2000, 2000), still, sitk.sitkLinear, (0, 0), (0.2, 0.2))
+    load_cascade()
+    tracemalloc.start()
+    segmented(image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= 35 * 2**20
+
+
+def test_nodule_at_the_edge_of_a_lung_stays_in_it():
+    """What is whole lung and not heart is filled where it makes a notch, but only there."""
+    y, x = np.mgrid[:192, :192]
+    whole = (((x - 60) / 30) ** 2 + ((y - 96) / 60) ** 2 <= 1).astype(np.float32)
+    nodule = (x - 85) ** 2 + (y - 90) ** 2 <= 8**2
+    field = np.where(nodule, 0.1, whole).astype(np.float32)
+    nothing = np.zeros_like(field)
+    assert dice(without_notches(field, whole, nothing) > 0.5, whole > 0.5) >= 0.99
+    heart = nodule.astype(np.float32)
+    assert not (without_notches(field, whole, heart) > 0.5)[nodule].any()
 
 
 def test_padding_does_not_matter(drawing, found):
