@@ -83,8 +83,7 @@ def _leave_current(folder: Path, latest: Latest) -> set[str]:
     for part in _parts(folder):
         stale = set()
         for case, noted in _cases_in(part):
-            entry = latest.entry(case)
-            if entry is None or entry.at != noted or case in there:
+            if latest.noted(case) != noted or case in there:
                 stale.add(case)
             else:
                 there.add(case)
@@ -94,12 +93,14 @@ def _leave_current(folder: Path, latest: Latest) -> set[str]:
 
 
 def _cases_in(part: Path) -> Iterator[tuple[str, float]]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(part) as file:
         for batch in file.iter_batches(columns=["kind", "case", "noted"]):
-            kinds, cases, noted = (column.to_pylist() for column in batch.columns)
-            yield from ((c, n) for k, c, n in zip(kinds, cases, noted, strict=True) if k == "case")
+            found = batch.filter(pc.equal(batch.column("kind").cast(pa.string()), "case"))
+            yield from zip(found.column("case").to_pylist(), found.column("noted").to_pylist(), strict=True)
 
 
 def _rewrite(parts: list[Path], target: Path, leave_out: set[str]) -> None:

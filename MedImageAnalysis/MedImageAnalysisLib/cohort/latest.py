@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 
 from .store import Entry, Store
 
@@ -30,7 +31,7 @@ class Latest:
         marks = ", ".join("?" * len(_COLUMNS))
         self._base.executemany(
             f"INSERT INTO latest VALUES ({marks}) ON CONFLICT DO UPDATE SET {_UPDATES} WHERE excluded.at >= latest.at",
-            map(astuple, store.entries()),
+            map(attrgetter(*_COLUMNS), store.entries()),
         )
         self._base.executemany("INSERT OR IGNORE INTO records VALUES (?)", zip(store.keys()))
 
@@ -38,6 +39,11 @@ class Latest:
         """Return the latest line about a case, or None."""
         row = self._base.execute(f'SELECT {_NAMES} FROM latest WHERE "case" = ?', (case,)).fetchone()
         return Entry(*row) if row else None
+
+    def noted(self, case: str) -> float | None:
+        """Return when the latest line about a case was noted, or None."""
+        row = self._base.execute('SELECT at FROM latest WHERE "case" = ?', (case,)).fetchone()
+        return row[0] if row else None
 
     def has_record(self, key: str) -> bool:
         """Tell whether a record is in the store."""

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import Cancelled
+from ..errors import Cancelled, ExportError
 from ..preset import Preset
 from ..software import code_fingerprint
 from .case import CohortCase
@@ -29,6 +29,7 @@ FAILED_BEFORE = "it failed before"
 
 # What a case ended with that says nothing of the case: it is done again without being asked to.
 _NOT_THE_CASE = "ExportError"
+_UNWRITTEN_IN_A_ROW = 3
 
 
 @dataclass
@@ -96,6 +97,7 @@ def run_cohort(
     retry_failed: bool = False,
     thumbnails: bool = True,
     report: Report = lambda tally, planned, outcome: None,
+    work: Callable[[Task], str] = analyze_case,
 ) -> Tally:
     """Do what is missing or changed; return how it ended.
 
@@ -112,6 +114,8 @@ def run_cohort(
         Whether to do cases again that ended without a result although nothing changed.
     report : callable
         Called after each case that was finished, and without a case after each that was there already.
+    work : callable
+        What is done with a case, in a worker; returns the key of the record that it wrote.
 
     Raises
     ------
@@ -126,7 +130,7 @@ def run_cohort(
     settings = Settings.of(preset, code_fingerprint())
     store.keep_settings(settings.sha256, settings.preset)
     store.sweep()
-    driver = _Driver(store, settings, retry_failed, thumbnails, report)
+    driver = _Driver(store, settings, work, retry_failed, thumbnails, report)
     try:
         driver.run(cases, engine)
     except KeyboardInterrupt:
@@ -139,8 +143,17 @@ def run_cohort(
 class _Driver:
     """One run over a cohort."""
 
-    def __init__(self, store: Store, settings: Settings, retry_failed: bool, thumbnails: bool, report: Report) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        work: Callable[[Task], str],
+        retry_failed: bool,
+        thumbnails: bool,
+        report: Report,
+    ) -> None:
         self.tally = Tally()
+        self._work_on_case = work
         self._store = store
         self._settings = settings
         self._retry_failed = retry_failed
@@ -150,6 +163,7 @@ class _Driver:
         self._why: dict[str, str] = {}
         # What another driver was at work on when it was this driver's turn.
         self._elsewhere: list[Task] = []
+        self._unwritten = 0
 
     def run(self, cases: Iterable[CohortCase], engine: Engine) -> None:
         with closing(Latest(self._store)) as latest:
@@ -169,7 +183,7 @@ class _Driver:
 
     def _work(self, engine: Engine, tasks: Iterator[Task]) -> None:
         # Closed here and not when it is forgotten: processes end before this returns, whatever happened.
-        with closing(engine.run(analyze_case, tasks)) as outcomes:
+        with closing(engine.run(self._work_on_case, tasks)) as outcomes:
             for task, outcome in outcomes:
                 if outcome.status == "done" and not outcome.value:
                     self._elsewhere.append(task)
@@ -178,6 +192,16 @@ class _Driver:
                 self._count(outcome, why)
                 self._keep(task, outcome, why)
                 self._report(self.tally, Plan(task.case, why), outcome)
+                self._check_writable(outcome)
+
+    def _check_writable(self, outcome: Outcome) -> None:
+        """Stop when one result after the other cannot be written: to go on would compute for nothing."""
+        self._unwritten = self._unwritten + 1 if outcome.error == _NOT_THE_CASE else 0
+        if self._unwritten == _UNWRITTEN_IN_A_ROW:
+            raise ExportError(
+                f"{_UNWRITTEN_IN_A_ROW} results in a row could not be written: {outcome.reason} "
+                "Make room for the store and run again to go on."
+            )
 
     def _count(self, outcome: Outcome, why: str) -> None:
         tally = self.tally

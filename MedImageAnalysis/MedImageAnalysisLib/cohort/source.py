@@ -83,9 +83,10 @@ class Source:
             )
         if suited and preset.modalities:
             return
-        refusals = [_refusal(case, preset) for case in itertools.islice(self._cases(), _PROBED)]
+        answers = (_refusal(case, preset) for case in itertools.islice(self._cases(), _PROBED))
+        refusals = [answer for answer in answers if answer is not None]
         if refusals and all(refusals):
-            raise UnsuitablePresetError(f"The preset suits none of the first {len(refusals)} cases. {refusals[0]}")
+            raise UnsuitablePresetError(f"The preset suits none of the first cases. {refusals[0]}")
 
     def close(self) -> None:
         """Let the index go."""
@@ -133,13 +134,13 @@ def _part_of(case: CohortCase, parts: int) -> int:
     return 1 + int.from_bytes(hashlib.sha256(case.name.encode()).digest()[:8], "big") % parts
 
 
-def _refusal(case: CohortCase, preset: Preset) -> str:
-    """Return why the preset does not suit, or "" if it does or the case cannot be read."""
+def _refusal(case: CohortCase, preset: Preset) -> str | None:
+    """Return why the preset does not suit, "" if it does, None if the case cannot be read."""
     try:
         image, _ = read_case(case, preset.color)
         check_suits(preset, image)
     except UnsuitablePresetError as problem:
         return str(problem)
     except MedImageError:
-        pass
+        return None
     return ""

@@ -89,7 +89,8 @@ def analyze_case(task: Task) -> str:
     try:
         return _analyze_case(task)
     except MedImageError as error:
-        raise type(error)(without_file_names(str(error), task.case.all_files)) from None
+        nameless = type(error)(without_file_names(str(error), task.case.all_files))
+        raise nameless.with_traceback(error.__traceback__) from None
 
 
 def _analyze_case(task: Task) -> str:

@@ -1,7 +1,6 @@
 """Engines: every item ends in exactly one outcome, whatever becomes of the process that works on it."""
 
 import itertools
-import os
 import subprocess
 import sys
 import time
@@ -17,23 +16,16 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from misbehaving_work import behave  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("importable_in_workers")
 GOOD = [f"case-{number}" for number in range(20)]
 
 
-@pytest.fixture(autouse=True)
-def importable_in_workers(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]))
-
-
-@pytest.fixture(params=["serial", "pool", "dask"])
+@pytest.fixture(params=["serial", "pool"])
 def an_engine(request):
     if request.param == "serial":
         return SerialEngine()
-    if request.param == "pool":
-        pytest.importorskip("pebble", reason="the pool engine needs the extra 'cohort'")
-        return PoolEngine(workers=2)
-    pytest.importorskip("distributed", reason="the dask engine needs the extra 'cohort'")
-    return DaskEngine(workers=2)
+    pytest.importorskip("pebble", reason="the pool engine needs the extra 'cohort'")
+    return PoolEngine(workers=2)
 
 
 def by_item(engine, items):
@@ -131,8 +123,12 @@ def is_running(pid):
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def test_dask_loses_only_the_case_that_kills_its_worker():
+def test_dask_ends_every_item_once_and_loses_only_the_case_that_kills_its_worker():
     pytest.importorskip("distributed", reason="the dask engine needs the extra 'cohort'")
-    seen = by_item(DaskEngine(workers=2), [*GOOD[:10], "kill", *GOOD[10:]])
+    seen = by_item(DaskEngine(workers=2), [*GOOD[:10], "kill", "refuse", "raise", *GOOD[10:]])
     assert seen.pop("kill").status == "lost"
-    assert {outcome.status for outcome in seen.values()} == {"done"}
+    assert seen.pop("refuse").reason == "The file is empty. Export it again."
+    raised = seen.pop("raise")
+    assert raised.error == "ValueError"
+    assert "Doe" not in raised.reason + raised.log
+    assert {item: outcome.value for item, outcome in seen.items()} == {item: len(item) for item in GOOD}

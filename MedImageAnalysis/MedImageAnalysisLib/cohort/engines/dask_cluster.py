@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import queue
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,7 +18,11 @@ from .worker import prepare_process, time_limit
 __all__ = ["DaskEngine"]
 
 Item = TypeVar("Item")
-_WATCH_SECONDS = 2.0
+_WATCH_SECONDS = 1.0
+# A scheduler that was lost has forgotten the cases: waiting for its return would only bridge a short break.
+_RECONNECT_SECONDS = 4.0
+_CLOSE_SECONDS = 5.0
+_COUNT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ class DaskEngine:
         try:
             yield client
         finally:
-            client.close(timeout=self.patience_seconds)
+            client.close(timeout=_CLOSE_SECONDS)
 
     def _wait_for_workers(self, client: Any) -> None:
         try:
@@ -105,9 +111,11 @@ class DaskEngine:
     def _run(self, client: Any, work: Callable, items: Iterator[Item]) -> Iterator[tuple[Item, Outcome]]:
         finished: queue.SimpleQueue = queue.SimpleQueue()
         running: dict[str, Item] = {}
+        workers = _WorkerCount(client)
 
         def fill() -> None:
-            while len(running) < 3 * max(1, len(client.scheduler_info(n_workers=-1)["workers"])):
+            # While the scheduler does not answer nothing is submitted: the next wait finds out whether it is gone.
+            while client.status == "running" and len(running) < 3 * max(1, workers.count()):
                 try:
                     item = next(items)
                 except StopIteration:
@@ -118,28 +126,28 @@ class DaskEngine:
 
         fill()
         while running:
-            future = self._next(finished, client)
+            future = self._next(finished, client, workers)
             yield running.pop(future.key), self._outcome(future)
             future.release()
             fill()
 
-    def _next(self, finished: queue.SimpleQueue, client: Any) -> Any:
+    def _next(self, finished: queue.SimpleQueue, client: Any, workers: _WorkerCount) -> Any:
         """Wait for a case to end; give up when the scheduler is gone, or all workers for too long."""
-        waited = 0.0
+        without_scheduler = without_workers = 0.0
         while True:
             try:
                 future = finished.get(timeout=_WATCH_SECONDS)
             except queue.Empty:
-                waited = 0.0 if self._is_alive(client) else waited + _WATCH_SECONDS
-                if waited > self.patience_seconds:
+                connected = client.status == "running"
+                without_scheduler = 0.0 if connected else without_scheduler + _WATCH_SECONDS
+                manned = connected and workers.count() > 0
+                without_workers = 0.0 if manned else without_workers + _WATCH_SECONDS
+                if without_scheduler > _RECONNECT_SECONDS or without_workers > self.patience_seconds:
                     raise MedImageError(_GONE) from None
                 continue
             if future.cancelled():
                 raise MedImageError(_GONE)
             return future
-
-    def _is_alive(self, client: Any) -> bool:
-        return client.status == "running" and bool(client.scheduler_info(n_workers=-1)["workers"])
 
     def _outcome(self, future: Any) -> Outcome:
         problem = future.exception()
@@ -147,6 +155,21 @@ class DaskEngine:
             return future.result()
         limit = f" or took longer than {self.seconds_per_case:g} s" if self.seconds_per_case else ""
         return Outcome("lost", reason=f"Its worker died{limit} ({type(problem).__name__}).", attempts=2)
+
+
+class _WorkerCount:
+    """The number of workers, asked of the scheduler now and then only: each question waits for its answer."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._asked = -math.inf
+        self._count = 0
+
+    def count(self) -> int:
+        if time.monotonic() - self._asked > _COUNT_SECONDS:
+            self._count = len(self._client.scheduler_info(n_workers=-1)["workers"])
+            self._asked = time.monotonic()
+        return self._count
 
 
 _GONE = "The dask scheduler or all its workers are gone. What was done is in the store: start them and run again."

@@ -1,0 +1,194 @@
+"""The cohort engine: speed on two workers, overhead per case, memory of the driver, and stores of 100,000 cases.
+
+    python benchmarks/cohort.py [--data FOLDER] [--images 200] [--preset chest-xray] [--only NAME]
+
+Parts: speed (real images, needs the shared data), overhead (cases that sleep for a second), memory (simulated cases),
+scan (a simulated store). Prints one table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "MedImageAnalysis"), str(ROOT / "benchmarks")]
+os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+
+from MedImageAnalysisLib.cohort import run as driver  # noqa: E402
+from MedImageAnalysisLib.cohort.case import CohortCase  # noqa: E402
+from MedImageAnalysisLib.cohort.derived import rebuild  # noqa: E402
+from MedImageAnalysisLib.cohort.engines.dask_cluster import DaskEngine  # noqa: E402
+from MedImageAnalysisLib.cohort.engines.pool import PoolEngine  # noqa: E402
+from MedImageAnalysisLib.cohort.latest import Latest  # noqa: E402
+from MedImageAnalysisLib.cohort.store import CaseRecord, Entry, Store, record_key  # noqa: E402
+from MedImageAnalysisLib.cohort.work import Settings, Task  # noqa: E402
+from MedImageAnalysisLib.preset import load_preset  # noqa: E402
+
+Row = tuple[str, str]
+SLEEPING_CASES = 40
+SIMULATED = 100_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = Path(os.environ.get("MEDIMAGE_DATA", ROOT.parent / "shared" / "data"))
+    parser.add_argument("--data", type=Path, default=default)
+    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--preset", default="chest-xray")
+    parser.add_argument("--only", choices=("speed", "overhead", "memory", "scan"))
+    parser.add_argument("--drive", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.drive is not None:
+        drive(options.drive)
+        return
+    parts = {
+        "speed": lambda: speed(options.data, options.images, options.preset),
+        "overhead": overhead,
+        "memory": driver_memory,
+        "scan": scan,
+    }
+    print(f"load at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+    for name, part in parts.items():
+        if options.only in (None, name):
+            for what, figure in part():
+                print(f"{what:64} {figure:>14}", flush=True)
+
+
+def speed(data: Path, count: int, preset_name: str) -> Iterator[Row]:
+    """Time real images on one and on two workers."""
+    images = sorted((data / "chest_xray_kermany").rglob("*.jp*g"))[:count]
+    if not images:
+        yield "speed: no real images here (set MEDIMAGE_DATA)", "-"
+        return
+    preset = load_preset(preset_name)
+    seconds = {}
+    for workers in (1, 2):
+        with tempfile.TemporaryDirectory() as folder:
+            store = Path(folder) / "store"
+            cases = (CohortCase(f"case-{number}", (path,)) for number, path in enumerate(images))
+            started = time.perf_counter()
+            tally = driver.run_cohort(cases, store, preset, PoolEngine(workers))
+            seconds[workers] = time.perf_counter() - started
+            size = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+        yield f"{len(images)} images, {preset_name}, {workers} worker(s): seconds", f"{seconds[workers]:.1f}"
+    yield "  without a result", str(tally.failed + tally.lost)
+    yield "  speed of 2 workers against 1", f"{seconds[1] / seconds[2]:.2f} x"
+    yield "  peak memory of a worker", f"{tally.peak_bytes / 1e6:.0f} MB"
+    yield "  store per case", f"{size / len(images) / 1e3:.1f} kB"
+
+
+def sleep_a_second(number: int) -> int:
+    """A case that takes a second and no processor."""
+    time.sleep(1)
+    return number
+
+
+def overhead() -> Iterator[Row]:
+    """Time what engines add to cases of one second, once their workers run."""
+    for name, engine in (("pool", PoolEngine(2)), ("dask", DaskEngine(workers=2))):
+        started = time.perf_counter()
+        ends = []
+        with closing(engine.run(sleep_a_second, range(SLEEPING_CASES))) as outcomes:
+            for _ in outcomes:
+                ends.append(time.perf_counter() - started)
+        # The first case of each worker pays for its start.
+        steady = (ends[-1] - ends[1]) / (SLEEPING_CASES / 2 - 1)
+        yield f"{name}: overhead on a case of 1 s, {SLEEPING_CASES} cases, 2 workers", f"{100 * (steady - 1):.1f} %"
+        yield f"{name}: start of the workers", f"{ends[0] - 1:.1f} s"
+
+
+def note_quickly(task: Task) -> str:
+    """Write a record without an analysis."""
+    key = record_key(task.case.name, task.settings.sha256, task.settings.code, task.case.name)
+    Store(task.store).write(CaseRecord(key, task.case.name, "done"))
+    return key
+
+
+def driver_memory() -> Iterator[Row]:
+    """Compare the peak memory of drivers of few and many cases."""
+    peaks = {}
+    for count in (10, 10_000):
+        started = time.perf_counter()
+        printed = subprocess.run(
+            [sys.executable, __file__, "--drive", str(count)], check=True, capture_output=True, text=True
+        ).stdout
+        seconds = time.perf_counter() - started
+        peaks[count] = int(printed.split()[-1])
+        yield f"driver of {count} cases: peak memory", f"{peaks[count] / 1e6:.1f} MB"
+        yield f"driver of {count} cases: per case", f"{1e3 * seconds / count:.1f} ms"
+    yield "  growth", f"{100 * (peaks[10_000] / peaks[10] - 1):+.1f} %"
+
+
+def drive(count: int) -> None:
+    """Run simulated cases; print the peak memory of this process."""
+    import resource
+
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder) / "image"
+        image.write_bytes(b"x")
+        cases = (CohortCase(f"case-{number:07d}", (image,)) for number in range(count))
+        store = Path(folder) / "store"
+        tally = driver.run_cohort(cases, store, load_preset("generic-2d"), PoolEngine(2), work=note_quickly)
+        assert tally.done == count
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+def scan() -> Iterator[Row]:
+    """Time what a run does before its first case, and the table, on a store of many cases."""
+    with tempfile.TemporaryDirectory() as folder:
+        cases = [CohortCase(f"case-{n:07d}", (Path(folder) / f"in-{n % 100}" / str(n),)) for n in range(SIMULATED)]
+        settings = Settings.of(load_preset("generic-2d"), "code")
+        store = Store(Path(folder) / "store", create=True)
+        simulate(store, cases, settings)
+        started = time.perf_counter()
+        with closing(Latest(store)) as latest:
+            to_do = sum(bool(planned.why) for planned in driver.plan(cases, latest, settings))
+        yield f"resume scan of {SIMULATED} cases", f"{time.perf_counter() - started:.1f} s"
+        assert to_do == 0
+        yield "table of all of them, from nothing", f"{timed(rebuild, store):.1f} s"
+        yield "table when nothing changed", f"{timed(rebuild, store):.1f} s"
+        for case in cases[:100]:
+            store.note(entry(case, settings, at=2.0))
+        yield "table when 100 cases changed", f"{timed(rebuild, store):.1f} s"
+        store.close()
+        size = sum(path.stat().st_size for path in (store.folder / "results.parquet").iterdir())
+        yield "table per case (10 values)", f"{size / SIMULATED:.0f} B"
+
+
+def timed(work, *arguments) -> float:
+    started = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - started
+
+
+def entry(case: CohortCase, settings: Settings, at: float) -> Entry:
+    key = record_key(case.name, settings.sha256, settings.code, case.name)
+    return Entry(case.name, case.fingerprint(), settings.sha256, settings.code, key, "done", at=at)
+
+
+def simulate(store: Store, cases: list[CohortCase], settings: Settings) -> None:
+    """Fill a store as a run would, but without waiting for the disk after each record."""
+    for case in cases:
+        case.files[0].parent.mkdir(exist_ok=True)
+        case.files[0].write_bytes(b"x")
+        noted = entry(case, settings, at=1.0)
+        covariates = {f"value-{number}": str(number / 7) for number in range(10)}
+        path = store.record_path(noted.key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        record = CaseRecord(noted.key, case.name, "done", covariates=covariates)
+        path.write_text(json.dumps({"format": 1, **asdict(record)}))
+        store.note(noted)
+
+
+if __name__ == "__main__":
+    main()
