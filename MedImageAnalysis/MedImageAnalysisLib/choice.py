@@ -55,9 +55,10 @@ def propose_preset(image: MedicalImage, presets: Sequence[Preset] | None = None)
     fitting = [preset for preset in presets if dimension in preset.dimensions]
     # Presets for any modality are a fallback that the user must choose: they know nothing of the anatomy.
     specific = [preset for preset in fitting if preset.modalities]
+    general = [preset for preset in fitting if not preset.modalities]
     if not modality:
         reason = f"The {dimension}D image does not say its modality, and its intensities do not tell."
-        return Proposal(None, reason, _names(specific, fitting))
+        return Proposal(None, reason, _names(specific, general))
     by_modality = [preset for preset in specific if suits_modality(preset, modality)]
     part = image.info.body_part
     by_part = [preset for preset in by_modality if part and part in preset.body_parts]
@@ -67,8 +68,8 @@ def propose_preset(image: MedicalImage, presets: Sequence[Preset] | None = None)
     if by_part:
         return Proposal(None, f"{seen}: several presets are made for it.", _names(by_part))
     if by_modality:
-        return Proposal(None, f"{seen}: which of several presets is meant is not clear.", _names(by_modality, fitting))
-    return Proposal(None, f"{seen}: no preset is made for it.", _names(fitting))
+        return Proposal(None, f"{seen}: which of several presets is meant is not clear.", _names(by_modality, general))
+    return Proposal(None, f"{seen}: no preset is made for it.", _names(general))
 
 
 def choose_preset(image: MedicalImage, presets: Sequence[Preset] | None = None) -> Proposal:
