@@ -16,8 +16,11 @@ __all__ = ["FAMILY", "PairSums", "compute"]
 
 FAMILY = Family("autocorrelation", "Spatial autocorrelation")
 
-# How many columns of the spectrum are transformed at a time: bounds the memory.
+# What bounds the memory: how many columns of the spectrum are transformed at a time, how many rows, and how many bytes
+# of transformed rows are kept. Beyond these, rows are transformed again for the next block of columns.
 _CHUNK = 4
+_ROWS = 256
+_MEMORY = 20_000_000
 
 
 def compute(region: Region) -> Values:
@@ -61,39 +64,70 @@ def _weighted_pair_sums(mask: np.ndarray, values: np.ndarray, spacing: np.ndarra
 
     # Twice the box, so that the far ends of the box do not meet around the corner.
     shape = [fft.next_fast_len(2 * n - 1, real=True) for n in mask.shape]
-    # One after the other, so that no more than one of them is there beside its transform.
-    spectra = [fft.rfft(_filled(mask, each), shape[2], axis=2) for each in (1.0, values, values**2)]
-    weights = _weights(shape, spacing)
-    sums = np.zeros(3)
-    for start in range(0, spectra[0].shape[2], _CHUNK):
-        columns = slice(start, start + _CHUNK)
-        m, x, s = (fft.fft2(part[:, :, columns], shape[:2], axes=(0, 1)) for part in spectra)
-        kernel = fft.fft2(_mirrored(weights[:, :, columns], shape), axes=(0, 1)).real
-        # The half spectrum stands for both halves, but for its first and (of an even length) last column.
-        column = np.arange(start, start + kernel.shape[2])
-        kernel *= np.where((column == 0) | (2 * column == shape[2]), 1.0, 2.0)
-        for k, (first, second) in enumerate(((m, m), (x, x), (s, m))):
-            sums[k] += np.einsum("ijk,ijk->", kernel, (first.conj() * second).real)
+    half = shape[2] // 2 + 1
+    width = max(_MEMORY // (3 * 16 * mask.shape[0] * mask.shape[1] * _CHUNK), 1) * _CHUNK
+    blocks = [slice(first, min(first + width, half)) for first in range(0, half, width)]
+    sums = sum(_block_sums(mask, values, spacing, shape, block) for block in blocks)
     weight, product, square = sums / np.prod(shape)
     return float(weight), float(product), float(square)
 
 
-def _filled(mask: np.ndarray, values: np.ndarray | float) -> np.ndarray:
-    field = np.zeros(mask.shape)
-    field[mask] = values
-    return field
+def _block_sums(
+    mask: np.ndarray, values: np.ndarray, spacing: np.ndarray, shape: list[int], block: slice
+) -> np.ndarray:
+    """Return what a block of columns of the spectrum adds to the three sums."""
+    from scipy import fft
+
+    spectra = _spectra(mask, values, shape[2], block)
+    weights = _weights(shape, spacing, block)
+    sums = np.zeros(3)
+    for start in range(0, weights.shape[2], _CHUNK):
+        columns = slice(start, start + _CHUNK)
+        m, x, s = (fft.fft2(part[:, :, columns], shape[:2], axes=(0, 1)) for part in spectra)
+        kernel = fft.fft2(_mirrored(weights[:, :, columns], shape), axes=(0, 1)).real
+        # The half spectrum stands for both halves, but for its first and (of an even length) last column.
+        column = block.start + start + np.arange(kernel.shape[2])
+        kernel *= np.where((column == 0) | (2 * column == shape[2]), 1.0, 2.0)
+        for k, (one, other) in enumerate(((m, m), (x, x), (s, m))):
+            sums[k] += np.einsum("ijk,ijk->", kernel, (one.conj() * other).real)
+    return sums
 
 
-def _weights(shape: list[int], spacing: np.ndarray) -> np.ndarray:
-    """Return the transform along the last axis of 1 / distance (0 at no distance), for offsets up to half `shape`."""
+def _spectra(mask: np.ndarray, values: np.ndarray, length: int, block: slice) -> np.ndarray:
+    """Return a block of columns of the transforms along rows, of the mask, the values and their squares."""
+    from scipy import fft
+
+    rows = mask.reshape(-1, mask.shape[2])
+    # Where the values of each row begin.
+    starts = np.concatenate([[0], np.cumsum(rows.sum(axis=1))])
+    found = np.empty((3, len(rows), block.stop - block.start), np.complex128)
+    for top in range(0, len(rows), _ROWS):
+        inside = rows[top : top + _ROWS]
+        field = np.zeros(inside.shape)
+        field[inside] = values[starts[top] : starts[top + len(inside)]]
+        for part, each in zip(found, (inside.astype(np.float64), field, field**2), strict=True):
+            part[top : top + _ROWS] = fft.rfft(each, length, axis=1)[:, block]
+    return found.reshape(3, *mask.shape[:2], -1)
+
+
+def _weights(shape: list[int], spacing: np.ndarray, block: slice) -> np.ndarray:
+    """Return a block of columns of the transform along rows of 1 / distance, for offsets up to half `shape`.
+
+    It is 0 at no distance.
+    """
     from scipy import fft
 
     z, y = (np.arange(n // 2 + 1) * step for n, step in zip(shape[:2], spacing[:2], strict=True))
     x = np.minimum(np.arange(shape[2]), shape[2] - np.arange(shape[2])) * spacing[2]
-    distance = np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)
-    distance[0, 0, 0] = np.inf
-    # The weights are even, so their transform is real.
-    return np.ascontiguousarray(fft.rfft(1 / distance, axis=2).real)
+    squares = (z[:, None] ** 2 + y**2).ravel()
+    found = np.empty((squares.size, block.stop - block.start))
+    for top in range(0, squares.size, _ROWS):
+        distance = np.sqrt(squares[top : top + _ROWS, None] + x**2)
+        if top == 0:
+            distance[0, 0] = np.inf
+        # The weights are even, so their transform is real.
+        found[top : top + _ROWS] = fft.rfft(1 / distance, axis=1)[:, block].real
+    return found.reshape(z.size, y.size, -1)
 
 
 def _mirrored(half: np.ndarray, shape: list[int]) -> np.ndarray:
