@@ -42,7 +42,7 @@ class ChestCt(ScalarMethod):
     name = "chest-ct"
     title = "Chest CT: lungs, airways, bones"
     closing: float = parameter(
-        8.0,
+        12.0,
         "Vessels, nodules and consolidations narrower than twice this belong to the lung.",
         unit="mm",
         minimum=0.0,

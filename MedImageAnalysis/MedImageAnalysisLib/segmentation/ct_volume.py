@@ -15,7 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import Segment, Segmentation
-from ..pixels import image_like, slabs, view
+from ..pixels import image_like, require_scalar, slabs, view
 from ..progress import Progress, run_filter
 from ..terminology import segment
 
@@ -121,7 +121,8 @@ class CoarseVolume:
 
     @classmethod
     def of(cls, image: sitk.Image, progress: Progress) -> CoarseVolume:
-        """Shrink a 3D image by whole factors to about 2 mm."""
+        """Shrink a 3D image by whole factors to about 2 mm; UnsupportedImageError if it is not 3D."""
+        require_scalar(image, "Segmentation of CT", (3,))
         frame = PatientFrame.of(image)
         fine = frame.view(view(image))
         factors = [

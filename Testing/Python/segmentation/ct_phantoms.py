@@ -45,11 +45,11 @@ class Torso:
         return image
 
 
-def chest(*, touching: bool = False, slices: int = 110, spacing: tuple[float, float, float] = (3, 2, 2)) -> Torso:
-    """A chest 330 mm high: lungs, trachea with main bronchi, heart, spine, ribs, stomach with gas, and a table."""
-    shape = (slices, 150, 190)
+def chest(*, touching: bool = False, spacing: tuple[float, float, float] = (6, 4, 4)) -> Torso:
+    """A chest 330 mm high: lungs, trachea and main bronchi, heart, spine, ribs, gas in the stomach and a table."""
+    shape = tuple(round(extent / length) for extent, length in zip((330, 300, 380), spacing, strict=True))
     s, p, left = np.ogrid[: shape[0], : shape[1], : shape[2]]
-    s, p, left = s * 330 / slices, p * 2, left * 2
+    s, p, left = s * spacing[0], p * spacing[1], left * spacing[2]
 
     def ellipsoid(center, radii):
         parts = zip((s, p, left), center, radii, strict=True)
@@ -102,3 +102,37 @@ def chest(*, touching: bool = False, slices: int = 110, spacing: tuple[float, fl
         "vessel": vessel & lungs,
     }
     return Torso(hu, truth, spacing)
+
+
+def head(spacing: tuple[float, float, float] = (5, 2.5, 2.5)) -> Torso:
+    """A head: skull 6 mm thick, brain of 34 HU, two lateral ventricles and a hematoma; neck and face are left out."""
+    shape = tuple(round(extent / length) for extent, length in zip((200, 220, 200), spacing, strict=True))
+    s, p, left = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    s, p, left = s * spacing[0], p * spacing[1], left * spacing[2]
+
+    def ellipsoid(center, radii):
+        parts = zip((s, p, left), center, radii, strict=True)
+        return sum(((x - c) / r) ** 2 for x, c, r in parts) <= 1
+
+    middle = (100, 110, 100)
+    outer, inner = ellipsoid(middle, (80, 92, 76)), ellipsoid(middle, (74, 86, 70))
+    ventricles = ellipsoid((108, 110, 84), (14, 30, 8)) | ellipsoid((108, 110, 116), (14, 30, 8))
+    hematoma = ellipsoid((100, 80, 140), (12, 12, 10))
+    hu = np.full(shape, AIR, np.float32)
+    hu[ellipsoid(middle, (88, 100, 84))] = SOFT
+    hu[outer] = 900
+    hu[inner] = 34
+    hu[ventricles] = 5
+    hu[hematoma] = 70
+    truth = {
+        "skull": outer & ~inner,
+        "brain": inner & ~ventricles & ~hematoma,
+        "brain-ventricles": ventricles,
+        "hyperdense": hematoma,
+    }
+    return Torso(hu, truth, spacing)
+
+
+def dice(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the Dice overlap of two masks."""
+    return float(2 * np.count_nonzero(first & second) / max(1, np.count_nonzero(first) + np.count_nonzero(second)))

@@ -1,0 +1,49 @@
+"""Cardiac CT: the heart region and the calcifications in it, on a drawn chest."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from ct_phantoms import DIRECTIONS, Torso, chest
+
+from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.segmentation import METHODS
+
+# In voxels along superior, posterior and left: inside the drawn heart.
+PLAQUE = (slice(23, 25), slice(26, 28), slice(50, 53))
+
+
+@pytest.fixture(scope="module")
+def torso() -> Torso:
+    drawn = chest()
+    hu = drawn.hu.copy()
+    hu[PLAQUE] = 300
+    truth = {**drawn.truth, "plaque": np.zeros(hu.shape, bool)}
+    truth["plaque"][PLAQUE] = True
+    return Torso(hu, truth, drawn.spacing)
+
+
+def masks(image) -> dict[str, np.ndarray]:
+    found = METHODS["cardiac-ct"]()(image, None, Progress())
+    return {segment.key: sitk.GetArrayFromImage(found.mask(segment)).astype(bool) for segment in found.segments}
+
+
+def test_the_region_holds_the_heart_and_no_lung_or_spine(torso):
+    region = masks(torso.image())["heart"]
+    assert region[torso.truth["heart"]].mean() >= 0.9
+    assert not (region & (torso.truth["right-lung"] | torso.truth["left-lung"])).any()
+    assert not region[:, int(200 / 4) :].any()
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=DIRECTIONS)
+def test_exactly_the_plaque_is_found_and_no_rib(torso, direction):
+    found = masks(torso.image(direction, noise=8))["vascular-calcification"]
+    expected = sitk.GetArrayFromImage(torso.stored(torso.truth["plaque"].astype(np.uint8), direction)) > 0
+    assert (found == expected).all()
+
+
+def test_without_calcium_there_is_a_heart_only(torso):
+    assert list(masks(chest().image(noise=8))) == ["heart"]
+
+
+def test_without_lungs_no_heart_is_invented(torso):
+    assert masks(torso.image()[:, :, :8]) == {}
