@@ -1,0 +1,134 @@
+"""Volumes and mass of the left ventricle in one phase, and the ejection fraction from two."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...analysis import Measurement, MedicalImage, Segmentation
+from ...pixels import view
+from ...progress import Progress
+from .measure import MEASURES, ClinicalMeasure
+
+__all__ = ["LeftVentricle", "ejection_fraction"]
+
+_SCMR = "Schulz-Menger J et al. J Cardiovasc Magn Reson 2020;22:19. doi:10.1186/s12968-020-00610-6"
+# Density of myocardium, g/mL (Schulz-Menger et al. 2020).
+_DENSITY = 1.05
+_MM3_PER_ML = 1000.0
+_ONE_PHASE = (
+    "One image is one phase of the heartbeat: analyze end-diastole and end-systole, then use ejection_fraction(ed, es)."
+)
+# Repeated acquisitions of one volume differ in spacing by rounding only.
+_SPACING_TOLERANCE = 1e-3
+
+
+@MEASURES.register
+@dataclass(frozen=True)
+class LeftVentricle(ClinicalMeasure):
+    """Blood pool volume and myocardial mass of the left ventricle in one phase.
+
+    The ejection fraction needs two phases. It is listed without a value and says so; :func:`ejection_fraction` gives
+    it from the segmentations of end-diastole and end-systole.
+
+    References
+    ----------
+    Schulz-Menger et al. 2020, doi:10.1186/s12968-020-00610-6.
+    """
+
+    name = "left-ventricle"
+    title = "Left ventricular volume and mass"
+
+    def __call__(self, image: MedicalImage, segmentation: Segmentation, progress: Progress) -> tuple[Measurement, ...]:
+        """Return the volume of the pool, the volume and mass of the myocardium, and the empty ejection fraction."""
+        progress.step("Measuring the left ventricle")
+        known = image.info.length_unit == "mm"
+        scale = float(np.prod(image.pixels.GetSpacing())) / _MM3_PER_ML if known else 1.0
+        unit = "mL" if known else "px3"
+        pool, no_pool = _voxels(segmentation, "left-ventricle")
+        muscle, no_muscle = _voxels(segmentation, "left-ventricular-myocardium")
+        mass, no_mass = (muscle * scale * _DENSITY, no_muscle) if known else (math.nan, "The pixel spacing is unknown.")
+        return (
+            Measurement(
+                "left_ventricular_volume", "Left ventricular blood pool volume", pool * scale, unit,
+                "Volume of the pool with papillary muscles, in the phase of this image.", _SCMR, reason=no_pool,
+            ),
+            Measurement(
+                "left_ventricular_myocardial_volume", "Left ventricular myocardial volume", muscle * scale, unit,
+                "Volume between the inner and the outer border of the wall.", _SCMR, reason=no_muscle,
+            ),
+            Measurement(
+                "left_ventricular_mass", "Left ventricular mass", mass, "g",
+                f"Myocardial volume times {_DENSITY:g} g/mL.", _SCMR, reason=no_muscle or no_mass,
+            ),
+            _fraction(math.nan, _ONE_PHASE),
+        )  # fmt: skip
+
+
+def ejection_fraction(
+    ed: tuple[MedicalImage, Segmentation], es: tuple[MedicalImage, Segmentation]
+) -> tuple[Measurement, ...]:
+    """Return the ejection fraction and stroke volume of two phases of one heart.
+
+    Parameters
+    ----------
+    ed, es : tuple of MedicalImage and Segmentation
+        End-diastole and end-systole, e.g. ``(analysis.image, analysis.segmentation)`` of two analyses, each with a
+        segment ``left-ventricle``.
+
+    Returns
+    -------
+    tuple of Measurement
+        ``left_ventricular_ejection_fraction`` in percent, ``100 (EDV - ESV) / EDV``, and
+        ``left_ventricular_stroke_volume``.
+        NaN with a reason where the two do not belong together or make no sense. Without known spacing the fraction
+        holds all the same, and the stroke volume is in pixels.
+    """
+    first, second = (_voxels(segmentation, "left-ventricle") for _, segmentation in (ed, es))
+    volumes = [
+        count * float(np.prod(image.pixels.GetSpacing()))
+        for (count, _), (image, _) in zip((first, second), (ed, es), strict=True)
+    ]
+    known = all(image.info.length_unit == "mm" for image, _ in (ed, es))
+    reason = _doubt(ed[0], es[0], volumes, first[1] or second[1])
+    edv, esv = volumes
+    fraction = math.nan if reason else 100 * (edv - esv) / edv
+    stroke = math.nan if reason else (edv - esv) / (_MM3_PER_ML if known else 1.0)
+    return (
+        _fraction(fraction, reason),
+        Measurement(
+            "left_ventricular_stroke_volume", "Left ventricular stroke volume", stroke, "mL" if known else "px3",
+            "End-diastolic less end-systolic volume of the blood pool.", _SCMR, reason=reason,
+        ),
+    )  # fmt: skip
+
+
+def _doubt(ed: MedicalImage, es: MedicalImage, volumes: list[float], lacking: str) -> str:
+    """Return why two phases give no ejection fraction, or ""."""
+    if lacking:
+        return lacking
+    if ed.info.length_unit != es.info.length_unit:
+        return "The pixel spacing is known for only one of the two phases."
+    if not np.allclose(ed.pixels.GetSpacing(), es.pixels.GetSpacing(), rtol=_SPACING_TOLERANCE):
+        return "The two phases have different spacing: they are not two phases of one stack."
+    if ed.pixels.GetSize() != es.pixels.GetSize():
+        return "The two phases have different sizes: they are not two phases of one stack."
+    if not volumes[0] > volumes[1]:
+        return "The end-diastolic volume is not the larger one: are the phases exchanged, or an outline wrong?"
+    return ""
+
+
+def _fraction(value: float, reason: str) -> Measurement:
+    return Measurement(
+        "left_ventricular_ejection_fraction", "Left ventricular ejection fraction", value, "%",
+        "Share of the end-diastolic volume that is ejected: (EDV - ESV) / EDV.", _SCMR, reason=reason,
+    )  # fmt: skip
+
+
+def _voxels(segmentation: Segmentation, key: str) -> tuple[float, str]:
+    """Return how many voxels a structure has, or NaN and the reason."""
+    found = segmentation.find(key)
+    count = 0 if found is None else int(np.count_nonzero(view(segmentation.mask(found))))
+    return (float(count), "") if count else (math.nan, f"Not found: {key.replace('-', ' ')}.")

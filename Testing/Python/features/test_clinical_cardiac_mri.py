@@ -1,0 +1,86 @@
+"""Volumes, mass and ejection fraction of the left ventricle, on segmentations of known size."""
+
+import math
+
+import pytest
+import SimpleITK as sitk
+
+from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, Segmentation
+from MedImageAnalysisLib.features.clinical.cardiac_mri import LeftVentricle, ejection_fraction
+from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.recognition import load_model
+from MedImageAnalysisLib.terminology import segment
+
+MM = ImageInfo(modality="MR", spacing_source="file header")
+
+
+def phase(pool_voxels, muscle_voxels=30, spacing=(2.0, 2.0, 10.0), info=MM, size=(20, 20, 4)):
+    """A phase whose pool and wall have so many voxels."""
+    labels = sitk.Image(list(size), sitk.sitkUInt8)
+    for number in range(pool_voxels + muscle_voxels):
+        index = (number % size[0], number // size[0] % size[1], number // (size[0] * size[1]))
+        labels[index] = 1 if number < pool_voxels else 2
+    labels.SetSpacing(spacing)
+    segments = (segment("left-ventricle", 1), segment("left-ventricular-myocardium", 2))
+    return MedicalImage(sitk.Cast(labels, sitk.sitkInt16), info), Segmentation((labels,), segments)
+
+
+def by_name(measurements):
+    return {m.name: m for m in measurements}
+
+
+def test_volumes_are_in_milliliters_and_mass_in_grams():
+    found = by_name(LeftVentricle()(*phase(500, 300), Progress()))
+    assert found["left_ventricular_volume"].value == pytest.approx(500 * 40 / 1000)
+    assert found["left_ventricular_volume"].unit == "mL"
+    assert found["left_ventricular_mass"].value == pytest.approx(300 * 40 / 1000 * 1.05)
+
+
+def test_one_phase_has_no_ejection_fraction_and_says_why():
+    found = by_name(LeftVentricle()(*phase(500), Progress()))["left_ventricular_ejection_fraction"]
+    assert math.isnan(found.value)
+    assert "end-systole" in found.reason
+
+
+def test_two_phases_give_the_ejection_fraction_that_the_model_reads():
+    fraction, stroke = ejection_fraction(phase(500), phase(200))
+    assert fraction.value == pytest.approx(60.0)
+    assert stroke.value == pytest.approx(300 * 40 / 1000)
+    criterion = load_model("lv-ejection-fraction").spec
+    assert fraction.name == criterion.measurement
+    assert fraction.unit in criterion.units
+
+
+def test_the_fraction_needs_no_spacing_but_volumes_are_then_in_pixels():
+    ed, es = (phase(count, spacing=(1.0, 1.0, 1.0), info=ImageInfo(modality="MR")) for count in (400, 300))
+    fraction, stroke = ejection_fraction(ed, es)
+    assert fraction.value == pytest.approx(25.0)
+    assert (stroke.value, stroke.unit) == (100.0, "px3")
+    found = by_name(LeftVentricle()(*ed, Progress()))
+    assert found["left_ventricular_volume"].unit == "px3"
+    assert math.isnan(found["left_ventricular_mass"].value)
+    assert "spacing" in found["left_ventricular_mass"].reason
+
+
+@pytest.mark.parametrize(
+    ("ed", "es", "word"),
+    [
+        (phase(200), phase(500), "exchanged"),
+        (phase(500), phase(0), "Not found"),
+        (phase(500), phase(200, spacing=(1.0, 1.0, 10.0)), "spacing"),
+        (phase(500), phase(200, size=(20, 20, 5)), "sizes"),
+        (phase(500), phase(200, info=ImageInfo(modality="MR")), "only one"),
+    ],
+)
+def test_phases_that_do_not_fit_give_no_fraction(ed, es, word):
+    for measurement in ejection_fraction(ed, es):
+        assert math.isnan(measurement.value)
+        assert word in measurement.reason
+
+
+def test_a_segmentation_without_ventricle_gives_reasons_not_zeros():
+    image, _ = phase(10)
+    nothing = Segmentation((sitk.Image(image.pixels.GetSize(), sitk.sitkUInt8),), ())
+    for measurement in LeftVentricle()(image, nothing, Progress()):
+        assert math.isnan(measurement.value)
+        assert measurement.reason

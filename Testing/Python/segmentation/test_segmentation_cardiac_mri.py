@@ -1,0 +1,112 @@
+"""The left ventricle in short-axis MRI: found in phantoms of known volume and in real hearts."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from MedImageAnalysisLib.errors import Cancelled, UnsupportedImageError
+from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.segmentation.cardiac_mri import CardiacMRI
+from MedImageAnalysisLib.segmentation.cardiac_mri_polar import ANGLES, closed_path, convex
+
+SPACING = (1.5, 1.5, 8.0)
+SIZE = 140
+BLOOD, MUSCLE, LUNG, LIVER = 180, 60, 20, 75
+
+
+def short_axis(largest_mm, wall_mm=9.0, noise=5.0):
+    """A stack of rings: pool 1, wall 2; a crescent of blood on one side, lung on the other, liver below."""
+    y, x = np.meshgrid(*(np.arange(SIZE) * SPACING[0],) * 2, indexing="ij")
+    labels = np.zeros((8, SIZE, SIZE), np.uint8)
+    values = np.full(labels.shape, LUNG, np.float32)
+    for number in range(8):
+        pool = largest_mm * (1 - 0.07 * number)
+        away = np.hypot(y - 100 - number, x - 110)
+        values[number][y > 150] = LIVER
+        values[number][np.hypot(y - 100, (x - 80) * 0.8) < pool + 4] = BLOOD * 0.9
+        values[number][away < pool + wall_mm] = MUSCLE
+        values[number][away < pool] = BLOOD
+        labels[number][away < pool + wall_mm] = 2
+        labels[number][away < pool] = 1
+    values += np.random.default_rng(5).normal(0, noise, values.shape)
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing(SPACING)
+    return image, labels
+
+
+def dice(found, true):
+    return 2 * np.count_nonzero(found & true) / (np.count_nonzero(found) + np.count_nonzero(true))
+
+
+@pytest.mark.parametrize("largest_mm", [18.0, 26.0])
+def test_finds_pool_and_wall_of_small_and_large_ventricles(largest_mm):
+    image, labels = short_axis(largest_mm)
+    found = sitk.GetArrayFromImage(CardiacMRI()(image, None, Progress()).labelmap)
+    assert dice(found == 1, labels == 1) > 0.9
+    assert dice(found == 2, labels == 2) > 0.75
+    assert np.count_nonzero(found == 1) == pytest.approx(np.count_nonzero(labels == 1), rel=0.2)
+
+
+def test_papillary_muscles_count_as_pool():
+    image, _ = short_axis(26.0)
+    values = sitk.GetArrayFromImage(image)
+    values[:, 62:66, 84:88] = MUSCLE
+    marred = sitk.GetImageFromArray(values)
+    marred.CopyInformation(image)
+    found = sitk.GetArrayFromImage(CardiacMRI()(marred, None, Progress()).labelmap)
+    assert (found[:4, 62:66, 84:88] == 1).mean() > 0.9
+
+
+def test_orientation_in_space_does_not_matter():
+    image, _ = short_axis(22.0)
+    straight = sitk.GetArrayFromImage(CardiacMRI()(image, None, Progress()).labelmap)
+    image.SetDirection((0.0, 0.6, 0.8, 1.0, 0.0, 0.0, 0.0, 0.8, -0.6))
+    image.SetOrigin((10.0, -30.0, 55.0))
+    tilted = CardiacMRI()(image, None, Progress()).labelmap
+    assert np.array_equal(sitk.GetArrayFromImage(tilted), straight)
+    assert tilted.GetOrigin() == image.GetOrigin()
+
+
+def test_segments_carry_their_terminology():
+    image, _ = short_axis(22.0)
+    segments = CardiacMRI()(image, None, Progress()).segments
+    assert [s.type.value for s in segments] == ["87878005", "49848007"]
+
+
+def test_refuses_where_there_is_no_ventricle():
+    empty = sitk.Image([64, 64, 5], sitk.sitkFloat32)
+    with pytest.raises(UnsupportedImageError, match="No left ventricle"):
+        CardiacMRI()(empty, None, Progress())
+
+
+def test_stops_when_asked():
+    image, _ = short_axis(22.0)
+    with pytest.raises(Cancelled):
+        CardiacMRI()(image, None, Progress(cancelled=lambda: True))
+
+
+def test_the_closed_path_finds_a_wavy_valley():
+    wave = np.rint(20 + 5 * np.sin(np.arange(ANGLES) * 2 * np.pi / ANGLES)).astype(int)
+    cost = np.ones((ANGLES, 40), np.float32)
+    cost[np.arange(ANGLES), wave] = 0
+    assert np.array_equal(closed_path(cost, 0.1), wave)
+
+
+def test_the_convex_hull_fills_a_notch_and_keeps_a_circle():
+    angles = np.arange(ANGLES) * 2 * np.pi / ANGLES
+    circle = np.full(ANGLES, 10.0)
+    notched = circle.copy()
+    notched[10:13] = 6.0
+    assert np.array_equal(convex(circle, angles), circle)
+    assert np.allclose(convex(notched, angles), circle, atol=0.25)
+
+
+@pytest.mark.parametrize("patient", ["patient001", "patient043"])
+def test_real_ventricles_are_outlined(patient, real_data):
+    folder = real_data / "cardiac_mri_acdc"
+    image = sitk.ReadImage(folder / f"{patient}_ed_image.nii.gz", sitk.sitkFloat32)
+    image.SetSpacing((350 / image.GetWidth(),) * 3)
+    truth = sitk.GetArrayFromImage(sitk.ReadImage(folder / f"{patient}_ed_label.nii.gz"))
+    found = sitk.GetArrayFromImage(CardiacMRI()(image, None, Progress()).labelmap)
+    assert dice(found == 1, truth == 3) > 0.88
+    assert dice(found == 2, truth == 2) > 0.6
