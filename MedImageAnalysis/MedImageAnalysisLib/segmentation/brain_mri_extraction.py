@@ -25,10 +25,10 @@ _LEAST_EXTENT_MM = 60.0
 # Deeper inside than this, the first surface holds brain for certain.
 _CORE_DEPTH_MM = 12.0
 # Tissue lies between these multiples of the median of the core, whatever the weighting.
-_LEAST_SHARE = 0.5
+_LEAST_SHARE = 0.55
 _MOST_SHARE = 2.5
 # Bridges to eyes, muscle and marrow are thinner than twice this.
-_BRIDGE_RADIUS_MM = 4.8
+_BRIDGE_RADIUS_MM = 5.0
 # Sulci are narrower than twice this, and belong to the brain with the fluid in them.
 _SULCUS_RADIUS_MM = 8.0
 _SURFACE_SLACK_MM = 1.0
