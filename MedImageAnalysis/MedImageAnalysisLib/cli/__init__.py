@@ -12,7 +12,7 @@ import typer
 
 from .. import __version__
 from ..errors import Cancelled, MedImageError
-from . import analyze, cohort, doctor, listings
+from . import analyze, cohort, doctor, listings, train
 
 __all__ = ["app", "run"]
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 analyze.add_to(app)
 listings.add_to(app)
 cohort.add_to(app)
+train.add_to(app)
 doctor.add_to(app)
 
 

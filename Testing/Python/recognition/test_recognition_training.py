@@ -146,8 +146,8 @@ def test_near_duplicates_form_groups():
 def test_a_table_without_its_columns_is_refused(tmp_path):
     with pytest.raises(UnreadableImageError, match="no table"):
         from_table(tmp_path, ("a",))
-    (tmp_path / "labels.csv").write_text("image,label\nx.png,a\n")
-    with pytest.raises(InvalidSettingError, match="group, split"):
+    (tmp_path / "labels.csv").write_text("image,group\nx.png,a\n")
+    with pytest.raises(InvalidSettingError, match="label"):
         from_table(tmp_path, ("a",))
     (tmp_path / "labels.csv").write_text("image,label,group,split\nx.png,b,1,val\n")
     with pytest.raises(InvalidSettingError, match="not expected: b"):

@@ -15,6 +15,9 @@ from ...image import read_image
 
 __all__ = ["LabelledImage", "from_folders", "from_table", "near_duplicates", "read_pixels"]
 
+HELD_OUT = 0.2
+SPLIT_SEED = 20240501
+
 
 @dataclass(frozen=True)
 class LabelledImage:
@@ -47,6 +50,8 @@ def from_table(
 ) -> tuple[LabelledImage, ...]:
     """Read `labels.csv` of a folder; the arguments name its columns, `labels` the categories in order.
 
+    Without a column of groups, near-duplicates form them; without one of splits, a fifth of the groups is held out.
+
     Raises
     ------
     UnreadableImageError
@@ -59,14 +64,19 @@ def from_table(
         raise UnreadableImageError(f"There is no table of cases {table}.")
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    missing = {image, label, group, split} - set(rows[0] if rows else ())
+    columns = set(rows[0] if rows else ())
+    missing = {image, label} - columns
     if missing:
         raise InvalidSettingError(f"{table} lacks the columns {', '.join(sorted(missing))}.")
     unknown = {row[label] for row in rows} - set(labels)
     if unknown:
         raise InvalidSettingError(f"{table} has labels that are not expected: {', '.join(sorted(unknown))[:200]}.")
+    paths = [folder / row[image] for row in rows]
+    groups = [row[group] for row in rows] if group in columns else _groups(paths)
+    held = [row[split] == "val" for row in rows] if split in columns else _held_out(groups, HELD_OUT, SPLIT_SEED)
     return tuple(
-        LabelledImage(folder / row[image], labels.index(row[label]), row[group], row[split] == "val") for row in rows
+        LabelledImage(path, labels.index(row[label]), *rest)
+        for path, row, *rest in zip(paths, rows, groups, held, strict=True)
     )
 
 
@@ -75,14 +85,23 @@ def from_folders(folder: Path, labels: Sequence[str], *, held_out: float, seed: 
     paths = [(path, k) for k, label in enumerate(labels) for path in sorted((folder / label).glob("*.*"))]
     if not paths:
         raise UnreadableImageError(f"{folder} has no images in the folders {', '.join(labels)}.")
-    groups = near_duplicates([read_pixels(path) for path, _ in paths])
-    names = sorted(set(groups))
-    chosen = np.random.default_rng(seed).permutation(len(names))[: round(held_out * len(names))]
-    kept = {names[i] for i in chosen}
+    groups = _groups([path for path, _ in paths])
+    held = _held_out(groups, held_out, seed)
     return tuple(
-        LabelledImage(path, category, group, group in kept)
-        for (path, category), group in zip(paths, groups, strict=True)
+        LabelledImage(path, category, *rest) for (path, category), *rest in zip(paths, groups, held, strict=True)
     )
+
+
+def _groups(paths: Sequence[Path]) -> list[str]:
+    return near_duplicates([read_pixels(path) for path in paths])
+
+
+def _held_out(groups: Sequence[str], share: float, seed: int) -> list[bool]:
+    """Tell for each case whether its group is one of the share that is drawn for the figures."""
+    names = sorted(set(groups))
+    chosen = np.random.default_rng(seed).permutation(len(names))[: round(share * len(names))]
+    kept = {names[i] for i in chosen}
+    return [group in kept for group in groups]
 
 
 def read_pixels(path: Path) -> sitk.Image:

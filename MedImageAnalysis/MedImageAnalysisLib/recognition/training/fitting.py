@@ -196,16 +196,13 @@ def _held_out(
 
 def _axes(x: np.ndarray, settings: FitSettings) -> dict[str, np.ndarray]:
     """Return mean, scale, principal axes and variances of the rows of `x`."""
-    from scipy.linalg import eigh
-
     mean = x.mean(axis=0)
     scale = x.std(axis=0)
     scale = np.where(scale > 1e-9 * np.maximum(np.abs(mean), 1e-12), scale, 1.0)
     z = ((x - mean) / scale).astype(x.dtype, copy=False)
     features = z.shape[1]
     most = min(settings.maximum_axes, features, len(x) - 1)
-    variances, axes = eigh(z.T @ z / (len(x) - 1), subset_by_index=(features - most, features - 1))
-    variances, axes = variances[::-1], axes[:, ::-1]
+    variances, axes = _principal_axes(z, most)
     total = float((z * z).sum() / (len(x) - 1))
     keep = max(1, min(most, 1 + int(np.searchsorted(np.cumsum(variances), settings.explained * total))))
     variances, axes = np.maximum(variances[:keep], 1e-9), axes[:, :keep]
@@ -219,6 +216,25 @@ def _axes(x: np.ndarray, settings: FitSettings) -> dict[str, np.ndarray]:
         "variances": variances,
         "residual_variance": np.array(residual),
     }
+
+
+def _principal_axes(z: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `most` greatest variances of centered rows, greatest first, and their axes as columns.
+
+    Where there are fewer cases than features, the axes follow from the far smaller matrix of products of cases:
+    if z z' v = c v, then z' v is an eigenvector of z' z with the same eigenvalue c.
+    """
+    from scipy.linalg import eigh
+
+    cases, features = z.shape
+    products = z @ z.T if cases < features else z.T @ z
+    size = len(products)
+    variances, vectors = eigh(products / (cases - 1), subset_by_index=(size - most, size - 1))
+    variances, vectors = variances[::-1], vectors[:, ::-1]
+    if cases >= features:
+        return variances, vectors
+    spread = np.sqrt(np.maximum(variances, 1e-12) * (cases - 1))
+    return variances, z.T @ vectors / spread
 
 
 def _regress(

@@ -38,11 +38,16 @@ def pack_weights(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def write_model(
-    folder: Path, description: Mapping[str, Any], card: str, arrays: Mapping[str, np.ndarray] | None = None
+    folder: Path,
+    description: Mapping[str, Any],
+    card: str,
+    arrays: Mapping[str, np.ndarray] | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> Model:
     """Write a model folder and return the model read back from it.
 
-    The folder is written aside and checked by reading it; only then does it replace what was there.
+    The folder is written aside and checked by reading it; only then does it replace what was there. `files` are further
+    files of the folder by name, such as plots that the card shows.
 
     Raises
     ------
@@ -62,6 +67,8 @@ def write_model(
                 content = pack_weights(arrays)
                 (made / WEIGHTS).write_bytes(content)
                 description["weights"] = {"file": WEIGHTS, "sha256": sha256_of(content)}
+            for name, content in (files or {}).items():
+                (made / name).write_bytes(content)
             text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False)
             (made / "model.json").write_text(text + "\n", encoding="utf-8")
             (made / "CARD.md").write_text(card.strip() + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +29,18 @@ from .recipe import Recipe
 from .recipes import RECIPES
 from .strangers import spoiled, strangers
 
-__all__ = ["main", "train"]
+__all__ = ["Drawing", "main", "train"]
+
+Drawing = Callable[[np.ndarray, np.ndarray], Mapping[str, bytes]]
 
 
-def train(recipe: Recipe, data: Path, output: Path, work: Path, progress: Progress) -> Model:
-    """Train, judge and write the model of `recipe` from the collections in `data`."""
+def train(
+    recipe: Recipe, data: Path, output: Path, work: Path, progress: Progress, draw: Drawing | None = None
+) -> Model:
+    """Train, judge and write the model of `recipe` from the collections in `data`.
+
+    What `draw` makes of the probabilities and the true categories of the held-out cases goes beside the card.
+    """
     cases = recipe.read(data / recipe.folder)
     x, copies = _features(recipe, cases, work, progress.part(0.0, 0.6))
     y = np.array([case.category for case in cases])
@@ -59,14 +66,18 @@ def train(recipe: Recipe, data: Path, output: Path, work: Path, progress: Progre
     )
     flagged = _flagged(model, recipe, data, cases)
     final = draft | {"performance": performance_rows(judgement, f"held-out part of {recipe.folder}")}
-    return write_model(output, final, _card(recipe, final, judgement, flagged, int(kept.sum())), fit.arrays)
+    card = _card(recipe, final, judgement, flagged, int(kept.sum()))
+    plots = draw(predicted(model, x[held])[0], y[held]) if draw else {}
+    if plots:
+        card += "\n\n## Plots\n" + "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in plots)
+    return write_model(output, final, card, fit.arrays, plots)
 
 
 def _features(
     recipe: Recipe, cases: Sequence[LabelledImage], work: Path, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return descriptors of each case (cases, features) and of its copies (cases, copies, features)."""
-    key = hashlib.sha256(repr((recipe.descriptors, recipe.copies, recipe.mirror, len(cases))).encode()).hexdigest()[:16]
+    key = _key(cases, recipe.descriptors, recipe.copies, recipe.mirror, recipe.settings.seed)
     stored = work / f"{recipe.folder}-{key}.npz"
     if stored.is_file():
         with np.load(stored, allow_pickle=False) as found:
@@ -86,11 +97,17 @@ def _features(
     return arrays[0].astype(np.float32), arrays[1].astype(np.float32)
 
 
+def _key(cases: Sequence[LabelledImage], *settings: object) -> str:
+    """Return a name for what is computed from these files, as they are now, with these settings."""
+    files = [(case.path.name, case.path.stat().st_size, case.path.stat().st_mtime_ns, case.held_out) for case in cases]
+    return hashlib.sha256(repr((files, settings)).encode()).hexdigest()[:16]
+
+
 def _spoiled_features(recipe: Recipe, cases: Sequence[LabelledImage], work: Path) -> np.ndarray | None:
     """Return descriptors of spoiled training images and of noise, as many as the recipe asks for."""
     if not recipe.spoiled:
         return None
-    key = hashlib.sha256(repr((recipe.descriptors, recipe.spoiled, len(cases))).encode()).hexdigest()[:16]
+    key = _key(cases, recipe.descriptors, recipe.spoiled, recipe.settings.seed)
     stored = work / f"{recipe.folder}-spoiled-{key}.npz"
     if not stored.is_file():
         train_paths = [case.path for case in cases if not case.held_out]

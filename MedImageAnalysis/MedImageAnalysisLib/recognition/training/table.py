@@ -1,12 +1,14 @@
 """Train and judge a model from one's own images: a folder with a table of cases, `labels.csv`.
 
 The table has the columns `image` (path within the folder), `label`, `group` (images of one patient share it) and
-`split` ("train" or "val"; the images of "val" are kept for the figures).
+`split` ("train" or "val"; the images of "val" are kept for the figures). Without groups, near-duplicate images form
+them; without splits, a fifth of the groups is kept.
 """
 
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,13 +20,13 @@ from ..descriptors import ImageDescriptor
 from ..descriptors.scattering import Scattering
 from ..linear import describe
 from ..model import Model
-from .data import from_table, read_pixels
+from .data import LabelledImage, from_table, read_pixels
 from .fitting import FitSettings
-from .images import train
+from .images import Drawing, train
 from .judging import Judgement, judge
 from .recipe import Recipe
 
-__all__ = ["evaluate_on_table", "train_from_table"]
+__all__ = ["described_table", "evaluate_on_table", "judge_described", "table_labels", "train_from_table"]
 
 
 def train_from_table(
@@ -40,6 +42,7 @@ def train_from_table(
     settings: FitSettings = FitSettings(),  # noqa: B008  frozen, so safe to share
     copies: int = 1,
     mirror: bool = False,
+    draw: Drawing | None = None,
     progress: Progress = Progress(),  # noqa: B008
 ) -> Model:
     """Train a linear image model on the images of `folder` and write it to the folder `output`, whose name it takes.
@@ -54,13 +57,17 @@ def train_from_table(
         Augmented copies of each training image.
     mirror : bool
         Whether a mirrored image is as plausible as the original.
+    draw : callable, optional
+        Makes plots for the card, by file name, of the probabilities and true categories of the held-out images.
 
     Raises
     ------
     UnreadableImageError, InvalidSettingError
-        If the table or an image does not fit.
+        If the table or an image does not fit, or there are too few groups of a category.
     """
-    labels = _labels(folder)
+    labels = table_labels(folder)
+    cases = from_table(folder, labels)
+    _check_enough(cases, labels, settings.folds)
     recipe = Recipe(
         description={
             "name": output.name,
@@ -74,7 +81,7 @@ def train_from_table(
             "training": {"data": folder.name, "licence": licence},
             "references": [],
         },
-        read=lambda place: from_table(place, labels),
+        read=lambda _: cases,
         folder=folder.name,
         descriptors=descriptors,
         positive=tuple(range(1, len(labels))),
@@ -83,11 +90,41 @@ def train_from_table(
         copies=copies,
         mirror=mirror,
     )
-    return train(recipe, folder.parent, output, output.parent / f".{output.name}-work", progress)
+    work = output.parent / f".{output.name}-work"
+    model = train(recipe, folder.parent, output, work, progress, draw)
+    shutil.rmtree(work, ignore_errors=True)
+    return model
 
 
-def evaluate_on_table(model: Model, folder: Path, repeats: int = 1000) -> Judgement:
+def evaluate_on_table(
+    model: Model,
+    folder: Path,
+    repeats: int = 1000,
+    progress: Progress = Progress(),  # noqa: B008
+) -> Judgement:
     """Return the figures of a linear image model on all images of a folder with a table; the labels are its titles.
+
+    Raises
+    ------
+    InvalidModelError
+        If the model needs more than the image.
+    """
+    return judge_described(model, *described_table(model, folder, progress), repeats)
+
+
+def judge_described(model: Model, x: np.ndarray, cases: Sequence[LabelledImage], repeats: int = 1000) -> Judgement:
+    """Return the figures of `model` on cases whose features are known; every category but the first is positive."""
+    y = np.array([case.category for case in cases])
+    positive = range(1, len(model.classes))
+    return judge(model, x, y, [case.group for case in cases], positive, f"not {model.classes[0].title}", repeats)
+
+
+def described_table(
+    model: Model,
+    folder: Path,
+    progress: Progress = Progress(),  # noqa: B008
+) -> tuple[np.ndarray, tuple[LabelledImage, ...]]:
+    """Return the features that `model` takes from each image of a folder with a table, and the cases.
 
     Raises
     ------
@@ -97,13 +134,33 @@ def evaluate_on_table(model: Model, folder: Path, repeats: int = 1000) -> Judgem
     if model.kind != "linear" or model.spec.inputs:
         raise InvalidModelError(f"{model.name} needs segmented cases: evaluate it through the pipeline.")
     cases = from_table(folder, [category.title for category in model.classes])
-    x = np.array([describe(model.spec.descriptors, read_pixels(case.path)) for case in cases])
-    y = np.array([case.category for case in cases])
-    positive = range(1, len(model.classes))
-    return judge(model, x, y, [case.group for case in cases], positive, f"not {model.classes[0].title}", repeats)
+    rows = []
+    for index, case in enumerate(cases):
+        progress.step(f"Describe image {index + 1} of {len(cases)}", index / len(cases))
+        rows.append(describe(model.spec.descriptors, read_pixels(case.path)))
+    return np.array(rows), cases
 
 
-def _labels(folder: Path) -> list[str]:
+def _check_enough(cases: Sequence[LabelledImage], labels: Sequence[str], folds: int) -> None:
+    """Refuse collections that cannot be cross-validated and judged."""
+    for index, label in enumerate(labels):
+        fit, held = (
+            len({case.group for case in cases if case.category == index and case.held_out == side})
+            for side in (False, True)
+        )
+        if fit < folds or held < 1:
+            raise InvalidSettingError(
+                f"The label '{label}' has {fit} groups (patients) to train on and {held} held out for the figures; at "
+                f"least {folds} and 1 are needed. Add cases or change the column 'split'."
+            )
+    groups = [{case.group for case in cases if case.held_out == side} for side in (False, True)]
+    both = groups[0] & groups[1]
+    if both:
+        raise InvalidSettingError(f"{len(both)} groups are on both sides of the split, e.g. {min(both)!r:.40}.")
+
+
+def table_labels(folder: Path) -> list[str]:
+    """Return the labels of a folder's table in alphabetical order."""
     table = folder / "labels.csv"
     if not table.is_file():
         raise InvalidSettingError(f"There is no table of cases {table}. Make one with: image,label,group,split.")
