@@ -45,7 +45,7 @@ LOCATE = ((48, (48, 24), 6, 200, 8), (96, (48, 24), 4, 350, 8))
 OUTLINE = ((48, (48, 24), 6, 250, 8), (96, (48, 24), 4, 500, 8))
 # Every so many training pictures teach how well outlines fit.
 JUDGED = 3
-RIDGE = 0.002
+RIDGE = 0.01
 
 
 @dataclass(frozen=True, eq=False)

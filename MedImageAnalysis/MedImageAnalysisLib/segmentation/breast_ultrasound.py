@@ -37,7 +37,7 @@ class BreastUltrasound(SegmentationMethod):
     title = "Breast ultrasound: lesions"
 
     certainty: float = parameter(
-        0.4,
+        0.35,
         "How well the outline of a lesion must be expected to fit (as a Dice coefficient) for it to be shown. Less "
         "finds more lesions, more shows fewer where there are none.",
         minimum=0.0,
