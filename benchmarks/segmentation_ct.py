@@ -2,7 +2,7 @@
 
     python benchmarks/segmentation_ct.py [--data FOLDER] [--sheet FOLDER] [--large]
 
-The torso's reference is TotalSegmentator's output (3 mm, 30 slices: bases of the lungs, spine, ribs). Everything else at
+The torso's reference is TotalSegmentator's output (3 mm, 30 slices: bases of the lungs, spine, ribs). All else at
 hand has no reference: it is timed and, with `--sheet`, drawn for people to look at.
 `--large` times a drawn chest of 512 x 512 x 300 voxels from end to end. Memory is the growth of the process's peak.
 """
