@@ -137,7 +137,7 @@ def _heart(drawing: Drawing, right: np.ndarray, left: np.ndarray, scale: float, 
     left = left[left[:, 1] >= drawing.heart_top_left * scale]
     chord = (right[0] + left[0]) / 2
     width = left[0, 0] - right[0, 0]
-    arch = _arch(right[0], left[0], chord[1] - 0.12 * width)
+    arch = _arch(right[0], left[0], chord[1] - 0.18 * width)
     base = _arch(left[-1], right[-1], drawing.heart_bottom * scale)
     return _filled([*arch, *left, *base, *right[::-1]], shape)
 

@@ -1,12 +1,15 @@
-"""Accuracy and speed of the method `chest-xray` against the masks of JSRT/SCR and of V7 Labs.
+"""Accuracy and speed of the method `chest-xray` against the masks of JSRT/SCR, of V7 Labs and the drawn outlines.
 
-    python benchmarks/segmentation_chest_xray.py [--cases 20] [--sheet worst.png] [--folds FOLDER]
+    python benchmarks/segmentation_chest_xray.py --folds FOLDER [--sheet worst.png]
+    python benchmarks/segmentation_chest_xray.py [--cases 20] [--sheet worst.png]
 
-JSRT (evaluation only, nothing is fitted on it): right and left lung field, heart and cardiothoracic ratio.
-chest_xray_lungs: its masks include the lung behind heart and mediastinum, so the lung fields found are compared with
-them outside the mediastinum only: the reference is cut, row by row, at the medial borders found. These
-pictures are also those the classifier is fitted on: give `--folds` a folder with `fold0.npz` ... (made by
-`train_chest_xray.py --without-fold`) to test every patient with weights that have not seen him.
+With `--folds`: out-of-fold accuracy, by which all choices are made. FOLDER holds the `fold0.npz` ... that
+`train_chest_xray.py` writes, so that every patient is tested with weights that have not seen him. JSRT is not read.
+- drawn: lung fields, heart and cardiothoracic ratio of `chest_xray_outlines.csv`.
+- chest_xray_lungs: its masks include the lung behind heart and mediastinum, so the lung fields found are compared with
+  them outside the mediastinum only: the reference is cut, row by row, at the medial borders found.
+
+Without: the weights that ship on JSRT (evaluation only: nothing is fitted on it, nothing chosen by it).
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +28,7 @@ import SimpleITK as sitk
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 
-from chest_xray_outlines import read_pixels, split_lungs  # noqa: E402
+from chest_xray_outlines import labels, read_drawings, read_pixels, split_lungs  # noqa: E402
 
 from MedImageAnalysisLib.analysis import MedicalImage, Segmentation  # noqa: E402
 from MedImageAnalysisLib.errors import MedImageError  # noqa: E402
@@ -85,6 +88,18 @@ def v7(data: Path) -> Iterator[Case]:
             right, left = split_lungs(read_pixels(folder / row["mask"]) > 0)
             truth = {"right-lung": right, "left-lung": left}
             yield Case(row["image"], read_pixels(folder / row["image"]), truth, ASSUMED_WIDTH_MM, row["patient"])
+
+
+def drawn(data: Path) -> Iterator[Case]:
+    """Read the pictures whose outlines were drawn by the developers; children's pictures are their own patients."""
+    lungs = {case.name: case for case in v7(data)}
+    for drawing in read_drawings(HERE / "chest_xray_outlines.csv"):
+        pixels = read_pixels(data / drawing.folder / drawing.image)
+        case = lungs.get(drawing.image)
+        whole = case.truth["right-lung"] | case.truth["left-lung"] if case else None
+        masks = labels(drawing, pixels, whole)
+        truth = {key: masks[key] for key in KEYS}
+        yield Case(drawing.image, pixels, truth, ASSUMED_WIDTH_MM, case.group if case else drawing.image)
 
 
 def image_of(case: Case) -> sitk.Image:
@@ -239,9 +254,9 @@ def main() -> None:
     print(HEADER)
     use_weights(options.weights)
     method = ChestXray()
-    sets: list[tuple[str, Callable[[Path], Iterator[Case]]]] = [("chest_xray_jsrt", jsrt), ("chest_xray_lungs", v7)]
-    for name, cases in sets:
-        scores = evaluated(list(cases(options.data)), options, method, folded=name == "chest_xray_lungs")
+    sets = {"drawn": drawn, "chest_xray_lungs": v7} if options.folds else {"chest_xray_jsrt": jsrt}
+    for name, cases in sets.items():
+        scores = evaluated(list(cases(options.data)), options, method)
         print(row_of(name, scores), flush=True)
         for problem in (s for s in scores if s.problem):
             print(f"  {problem.case.name}: {problem.problem}")
@@ -250,10 +265,10 @@ def main() -> None:
             sheet(worst, options.sheet.with_name(f"{options.sheet.stem}-{name}.png"))
 
 
-def evaluated(cases: list[Case], options: argparse.Namespace, method: ChestXray, *, folded: bool) -> list[Score]:
+def evaluated(cases: list[Case], options: argparse.Namespace, method: ChestXray) -> list[Score]:
     if options.cases:
         cases = [cases[i] for i in np.linspace(0, len(cases) - 1, options.cases).astype(int)]
-    if not (folded and options.folds):
+    if not options.folds:
         return [scored(case, method) for case in cases]
     from train_chest_xray import FOLDS, fold_of
 

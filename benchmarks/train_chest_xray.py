@@ -2,10 +2,14 @@
 
 Data: lung masks of chest_xray_lungs (83 pictures, V7 Labs, CC BY 4.0; pictures of the ieee8023 collection, CC BY) and
 the outlines of `chest_xray_outlines.csv` on 33 of them and on 8 pictures of children of chest_xray_kermany (CC BY 4.0).
-JSRT is not read here: it is for evaluation only. Needs numpy, scipy, SimpleITK and scikit-image; about ten minutes.
+JSRT is not read here: it is for evaluation only. Needs numpy, scipy, SimpleITK and scikit-image; a few minutes each:
 
-    python benchmarks/train_chest_xray.py --data ../shared/data --output MedImageAnalysis/.../chest_xray.npz
-    python benchmarks/train_chest_xray.py --data ../shared/data --output /tmp/fold0.npz --without-fold 0
+    python benchmarks/train_chest_xray.py --data ../shared/data --output /tmp/chest_xray
+
+One run writes `chest_xray.npz`, the weights that ship, and `fold0.npz` ..., each fitted without the patients of one
+fold, for out-of-fold evaluation with `segmentation_chest_xray.py --folds /tmp/chest_xray`. All choices are made by
+that, none by JSRT. A run that was stopped goes on where it was: fitted stages are kept in the folder. Set
+OMP_NUM_THREADS=1 for the same weights again; another linear algebra library gives weights that differ by rounding.
 """
 
 from __future__ import annotations
@@ -14,10 +18,10 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
-from functools import partial
-from itertools import pairwise
+from functools import cache, partial
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +33,21 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 
 from chest_xray_outlines import labels, read_drawings, read_pixels, split_lungs  # noqa: E402
 
-from MedImageAnalysisLib.segmentation.chest_xray_classifier import CHANNELS, Stage, features  # noqa: E402
+from MedImageAnalysisLib.segmentation.chest_xray_classifier import (  # noqa: E402
+    CHANNELS,
+    Stage,
+    context_features,
+    image_features,
+    run_stages,
+)
 from MedImageAnalysisLib.segmentation.chest_xray_frame import Frame, around, sampled, whole_picture  # noqa: E402
 from MedImageAnalysisLib.segmentation.chest_xray_picture import exposed  # noqa: E402
 from MedImageAnalysisLib.segmentation.chest_xray_shape import HeartShape, fit_shape  # noqa: E402
 
 FOLDS = 3
 # Per stage: size of the frame, hidden units, augmented views per picture, pixels per view, epochs.
-LOCATE = (64, (64, 32), 18, 600, 10)
-OUTLINE = ((96, (64, 32), 10, 1200, 12), (192, (96, 32), 8, 1500, 14))
+LOCATE = (64, (64, 32), 8, 800, 10)
+OUTLINE = ((96, (64, 32), 4, 1500, 12), (192, (96, 32), 3, 2200, 8))
 BATCH = 2048
 RATE = 2e-3
 DECAY = 1e-4
@@ -153,46 +163,71 @@ def chosen(truth: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
     return np.concatenate([there, anywhere])
 
 
-def rows_of(
-    cases: list[Example], setting: tuple, seed: int, locating: bool, before: dict[str, list[Stage]]
-) -> tuple[np.ndarray, ...]:
-    """Return training rows: features (float16 to save memory), truth and known."""
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Training rows: features of the image, by target those of the stage before, truth, and where it is known.
+
+    A target is the fold that a cascade is fitted without, or None for all patients.
+    """
+
+    fold: np.ndarray
+    image: np.ndarray
+    truth: np.ndarray
+    known: np.ndarray
+    context: dict[int | None, np.ndarray]
+
+    def without(self, *folds: int | None, target: int | None = None) -> tuple[np.ndarray, ...]:
+        """Return features, truth and known of the patients that are in none of `folds`."""
+        kept = np.flatnonzero(~np.isin(self.fold, [fold for fold in folds if fold is not None]))
+        inputs = self.image[kept]
+        if self.context:
+            inputs = np.concatenate([inputs, self.context[target][kept]], axis=1)
+        return inputs, self.truth[kept], self.known[kept]
+
+
+def table_of(
+    cases: list[Example], setting: tuple, seed: int, locating: bool, before: dict[tuple[int | None, int], Stage]
+) -> Table:
+    """Draw the training rows; `before` gives by target and fold of the patient the stage before."""
     size, _, views, count, _ = setting
-    inputs, truths, knowns = [], [], []
+    targets = {target for target, _ in before}
+    folds, images, truths, knowns = [], [], [], []
+    contexts: dict[int | None, list[np.ndarray]] = {target: [] for target in targets}
     for number, case in enumerate(cases):
         rng = np.random.default_rng([seed, number])
+        fold = fold_of(case.group)
         for turn in range(views):
-            if locating:
-                frame = jittered(whole_picture(case.pixels.shape), rng, 0.15, 0.3, 0.1)
-            else:
-                frame = jittered(case.frame, rng, 0.07, 0.1, 0.06)
-            image, truth, known = view(case, frame, size, rng)
-            if locating and turn % 6 == 5:
-                # A negative of the picture shows no lungs: so the polarity can be told.
-                image, truth, known = -image, np.zeros_like(truth), np.ones_like(known)
-            context = passed(image, before[case.group]) if before else None
-            table = features(image, context).reshape(-1, size * size)
+            image, truth, known = training_view(case, size, rng, turn, locating)
             pixels = chosen(truth, count, rng)
-            inputs.append(table[:, pixels].T.astype(np.float16))
-            truths.append(truth.reshape(len(CHANNELS), -1)[:, pixels].T.astype(np.float16))
-            knowns.append(known.reshape(len(CHANNELS), -1)[:, pixels].T.astype(bool))
-    return np.concatenate(inputs), np.concatenate(truths), np.concatenate(knowns)
+            images.append(picked(image_features(image), pixels))
+            truths.append(picked([truth], pixels))
+            knowns.append(picked([known], pixels).astype(bool))
+            folds.append(np.full(len(pixels), fold))
+            for target in targets:
+                # A target's own fold has no row in it.
+                stage = before.get((target, fold))
+                found = run_stages([stage], image) if stage else np.zeros((len(CHANNELS), size, size), np.float32)
+                contexts[target].append(picked(context_features(found), pixels))
+    joined = {target: np.concatenate(parts) for target, parts in contexts.items()}
+    return Table(*(np.concatenate(parts) for parts in (folds, images, truths, knowns)), joined)
 
 
-def passed(image: np.ndarray, stages: list[Stage]) -> np.ndarray | None:
-    """Return what the stages before say of a frame of the next stage's size."""
-    context = None
-    for stage in stages:
-        factor = stage.size / image.shape[1]
-        smaller = image
-        if factor != 1:
-            smooth = ndimage.gaussian_filter(image, (0, 0.5 / factor, 0.5 / factor))
-            smaller = ndimage.zoom(smooth, (1, factor, factor), order=1, grid_mode=True, mode="nearest")
-        context = stage(smaller, context)
-    if context is not None and context.shape[1] != image.shape[1]:
-        zoom = image.shape[1] / context.shape[1]
-        context = ndimage.zoom(context, (1, zoom, zoom), order=1, grid_mode=True, mode="nearest")
-    return context
+def training_view(
+    case: Example, size: int, rng: np.random.Generator, turn: int, locating: bool
+) -> tuple[np.ndarray, ...]:
+    """Return an augmented view of a picture for the stage that locates or for one that outlines."""
+    if not locating:
+        return view(case, jittered(case.frame, rng, 0.07, 0.1, 0.06), size, rng)
+    image, truth, known = view(case, jittered(whole_picture(case.pixels.shape), rng, 0.15, 0.3, 0.1), size, rng)
+    if turn % 6 == 5:
+        # A negative of the picture shows no lungs: so the polarity can be told.
+        return -image, np.zeros_like(truth), np.ones_like(known)
+    return image, truth, known
+
+
+def picked(groups: Iterable[np.ndarray], pixels: np.ndarray) -> np.ndarray:
+    """Return rows of float32 with the values of images at some pixels."""
+    return np.concatenate([group.reshape(len(group), -1)[:, pixels] for group in groups]).T.astype(np.float32)
 
 
 def batches(count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -205,7 +240,7 @@ def fitted(data: tuple[np.ndarray, ...], setting: tuple, seed: int) -> Stage:
     """Fit one perceptron by Adam on the cross-entropy of the known channels; fold the standardization into it."""
     inputs, truth, known = data
     size, hidden, _, _, epochs = setting
-    sample = inputs[:: max(1, len(inputs) // 50000)].astype(np.float32)
+    sample = inputs[:: max(1, len(inputs) // 50000)].astype(np.float32, copy=False)
     mean, spread = sample.mean(axis=0), sample.std(axis=0) + 1e-3
     rng = np.random.default_rng(seed)
     widths = (inputs.shape[1], *hidden, truth.shape[1])
@@ -217,8 +252,8 @@ def fitted(data: tuple[np.ndarray, ...], setting: tuple, seed: int) -> Stage:
     step, total = 0, epochs * (len(inputs) // BATCH)
     for _ in range(epochs):
         for rows in batches(len(inputs), rng):
-            x = np.clip((inputs[rows].astype(np.float32) - mean) / spread, -6, 6)
-            gradients = gradient(weights, biases, x, truth[rows].astype(np.float32), known[rows])
+            x = np.clip((inputs[rows] - mean) / spread, -6, 6)
+            gradients = gradient(weights, biases, x, truth[rows], known[rows])
             step += 1
             rate = RATE * 0.5 * (1 + np.cos(np.pi * step / total)) * min(1, step / 200)
             for i, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
@@ -249,29 +284,46 @@ def gradient(weights, biases, x, truth, known):
     return by_weight[::-1] + by_bias[::-1]
 
 
-def cascade(cases: list[Example]) -> list[Stage]:
-    """Fit all stages; a stage learns on what the stage before says of pictures it was not fitted on."""
-    groups = sorted({case.group for case in cases})
-    half = {group: index % 2 for index, group in enumerate(groups)}
-    data = timed("rows", partial(rows_of, cases, LOCATE, 1, True, {}))
-    stages = [timed("locate", partial(fitted, data, LOCATE, 1))]
-    before: dict[str, list[Stage]] = {}
-    for number, setting in enumerate(OUTLINE):
-        data = timed("rows", partial(rows_of, cases, setting, 2 + number, False, before))
-        stages.append(timed(f"outline {number}", partial(fitted, data, setting, 3)))
-        if number + 1 < len(OUTLINE):
-            per_case = setting[2] * setting[3]
-            side = np.repeat([half[case.group] for case in cases], per_case)
-            crossed = [fitted(tuple(part[side != k] for part in data), setting, 4 + k) for k in (0, 1)]
-            before = {group: [*before.get(group, []), crossed[half[group]]] for group in groups}
-    return stages
+def cascades(cases: list[Example], folder: Path) -> dict[int | None, list[Stage]]:
+    """Fit the stages of each target; a stage learns on what the stage before says of patients it has not seen."""
+    targets = (None, *range(FOLDS))
+    rows = cache(partial(table_of, cases, LOCATE, 1, True, {}))
+    locate = {t: kept(folder, f"locate-{t}", lambda t=t: fitted(rows().without(t), LOCATE, 1)) for t in targets}
+    coarse_rows = cache(partial(table_of, cases, OUTLINE[0], 2, False, {}))
+    coarse = {
+        unseen: kept(
+            folder,
+            "-".join(map(str, ["coarse", *sorted(unseen)])),
+            lambda unseen=unseen: fitted(coarse_rows().without(*unseen), OUTLINE[0], 3),
+        )
+        for unseen in {frozenset(k for k in pair if k is not None): None for pair in product(targets, targets)}
+    }
+    before = {(t, k): coarse[frozenset({t, k} - {None})] for t in targets for k in range(FOLDS) if k != t}
+    fine_rows = cache(partial(table_of, cases, OUTLINE[1], 3, False, before))
+    fine = {
+        t: kept(folder, f"fine-{t}", lambda t=t: fitted(fine_rows().without(t, target=t), OUTLINE[1], 5))
+        for t in targets
+    }
+    return {t: [locate[t], coarse[frozenset({t} - {None})], fine[t]] for t in targets}
 
 
-def timed(what: str, work):
+def kept(folder: Path, name: str, fit: Callable[[], Stage]) -> Stage:
+    """Return the stage that is kept in the folder under a name; fit and keep it if there is none yet."""
+    path = folder / f"{name}.npz"
+    if path.exists():
+        with np.load(path) as arrays:
+            layers = tuple((arrays[f"weights_{i}"], arrays[f"bias_{i}"]) for i in range(len(arrays.files) // 2))
+            return Stage(int(arrays["size"]), layers)
     started = time.perf_counter()
-    result = work()
-    print(f"{what}: {time.perf_counter() - started:.0f} s", flush=True)
-    return result
+    stage = fit()
+    named = {"size": np.array(stage.size)}
+    for index, (weights, bias) in enumerate(stage.layers):
+        named |= {f"weights_{index}": weights, f"bias_{index}": bias}
+    partial_path = folder / f"{name}.partial.npz"
+    np.savez(partial_path, **named)
+    partial_path.rename(path)
+    print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
+    return stage
 
 
 def heart_shape(cases: list[Example], size: int, views: int = 8) -> HeartShape:
@@ -305,16 +357,16 @@ def fold_of(group: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument(
-        "--without-fold", type=int, choices=range(FOLDS), help="leave these patients out, to test on them"
-    )
+    parser.add_argument("--output", type=Path, required=True, help="folder for the weights")
     options = parser.parse_args()
+    stages_folder = options.output / "stages"
+    stages_folder.mkdir(parents=True, exist_ok=True)
     cases = examples(options.data)
-    if options.without_fold is not None:
-        cases = [case for case in cases if fold_of(case.group) != options.without_fold]
-    print(f"{len(cases)} pictures, {sum(case.known[4].any() for case in cases)} with a heart outline")
-    write(cascade(cases), heart_shape(cases, OUTLINE[-1][0]), options.output)
+    for target, stages in cascades(cases, stages_folder).items():
+        seen = [case for case in cases if fold_of(case.group) != target]
+        print(f"{len(seen)} pictures, {sum(case.known[4].any() for case in seen)} with a heart outline")
+        name = "chest_xray.npz" if target is None else f"fold{target}.npz"
+        write(stages, heart_shape(seen, OUTLINE[-1][0]), options.output / name)
 
 
 if __name__ == "__main__":
