@@ -86,7 +86,11 @@ class Region:
         if self._pixels.dtype.kind not in "iu":
             return None
         low, high = int(self._pixels.min()), int(self._pixels.max())
-        return self._pixels.astype(np.intp) - low if high - low < _LARGEST_TABLE else None
+        if high - low >= _LARGEST_TABLE:
+            return None
+        # Small numbers: as indices they are needed twice, each time for a moment only.
+        wide = np.int32 if self._pixels.dtype.itemsize < 4 else np.int64
+        return (self._pixels.astype(wide) - low).astype(np.uint16 if high - low < 65536 else np.int32)
 
     @cached_property
     def distribution(self) -> Distribution:
@@ -115,7 +119,7 @@ class Region:
         distinct = discretized(self.distribution.values, self.settings, self.distribution.counts)
         table = np.zeros(int(self._offsets.max()) + 1, distinct.values.dtype)
         table[(self.distribution.values - self.distribution.minimum).astype(np.intp)] = distinct.values
-        return GrayLevels(table[self._offsets], distinct.count, distinct.histogram)
+        return GrayLevels(table.take(self._offsets), distinct.count, distinct.histogram)
 
     @cached_property
     def texture(self) -> Texture:

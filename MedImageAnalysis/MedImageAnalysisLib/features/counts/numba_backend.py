@@ -53,7 +53,7 @@ def pairs_and_runs(levels: np.ndarray, level_count: int, offsets: np.ndarray) ->
 
 def zones(levels: np.ndarray, level_count: int) -> np.ndarray:
     """List zones of equal level; see the package's docstring."""
-    return _zones(levels, np.empty(0, np.int32))[:, :2]
+    return _zones(levels, np.empty(0, np.int32))
 
 
 def zones_with_distances(levels: np.ndarray, level_count: int, distances: np.ndarray) -> np.ndarray:

@@ -183,25 +183,28 @@ def _root(parents, voxel):
 
 @njit(cache=True, nogil=True)
 def zone_table(flat, ranges, parents, zones, distances):
-    """Return level, size and least distance of each zone; overwrites `parents`.
+    """Return level, size and, if `distances` are given, least distance of each zone; overwrites `parents`.
 
     A parent comes before its child, so that one pass in order finds the zone of each voxel at its parent.
     """
-    table = np.empty((zones, 3), np.int64)
+    measured = distances.size > 0
+    table = np.empty((zones, 3 if measured else 2), np.int64)
     found = 0
     for row in range(ranges.shape[0]):
         for voxel in range(ranges[row, 0], ranges[row, 1]):
             if flat[voxel] == 0:
                 continue
-            distance = distances[voxel] if distances.size else 0
             parent = parents[voxel]
             if parent == voxel:
                 zone = found
                 found += 1
-                table[zone, 0], table[zone, 1], table[zone, 2] = flat[voxel], 1, distance
+                table[zone, 0], table[zone, 1] = flat[voxel], 1
+                if measured:
+                    table[zone, 2] = distances[voxel]
             else:
                 zone = ~parents[parent]
                 table[zone, 1] += 1
-                table[zone, 2] = min(table[zone, 2], distance)
+                if measured:
+                    table[zone, 2] = min(table[zone, 2], distances[voxel])
             parents[voxel] = ~zone
     return table
