@@ -70,7 +70,7 @@ def largest_planar_diameter(flat, strides, rows, columns, sides):
     widest, bound = 0, 0.0
     for plane in range(planes):
         count = _vertices(rows[:, plane], columns[:, plane], 0.5, sides, points)
-        reach = _reach(points[:, :count])
+        reach = _reach(points[:, :count], *_center(points[:, :count]))
         if reach > bound:
             widest, bound = plane, reach
     count = _vertices(rows[:, widest], columns[:, widest], 0.5, sides, points)
@@ -85,7 +85,7 @@ def largest_planar_diameter(flat, strides, rows, columns, sides):
         _unite(columns[:, before], columns[:, after], between_columns)
         # Vertices halfway belong to a voxel on either side, so they reach no further than the voxels of both.
         count = _vertices(between_rows, between_columns, 0.0, sides, points)
-        if 2 * _reach(points[:, :count]) * (1 + _MARGIN) <= best:
+        if 2 * _reach(points[:, :count], *_center(points[:, :count])) * (1 + _MARGIN) <= best:
             continue
         if before != after:
             _differ(flat, before * strides[0], after * strides[0], strides, between_rows, between_columns)
@@ -137,15 +137,14 @@ def _differ(flat, before, after, strides, rows, columns):
 
 @njit(cache=True, nogil=True)
 def _center(points):
+    if points.shape[1] == 0:
+        return 0.0, 0.0
     return (points[0].min() + points[0].max()) / 2, (points[1].min() + points[1].max()) / 2
 
 
 @njit(cache=True, nogil=True)
-def _reach(points):
-    """Return the largest distance from the center of the points: half of a bound on their diameter."""
-    if points.shape[1] == 0:
-        return 0.0
-    x, y = _center(points)
+def _reach(points, x, y):
+    """Return the largest distance of the points from (x, y): half of a bound on their diameter."""
     largest = 0.0
     for k in range(points.shape[1]):
         largest = max(largest, (points[0, k] - x) ** 2 + (points[1, k] - y) ** 2)
@@ -153,31 +152,37 @@ def _reach(points):
 
 
 @njit(cache=True, nogil=True)
-def _farthest(points, best):
-    """Return the largest distance between two of the points, or `best` if that is larger; reorders the points."""
-    reach = _reach(points)
-    if 2 * reach * (1 + _MARGIN) <= best:
-        return best
-    x, y = _center(points)
-    # The point farthest from the center, and the one farthest from that, are far apart.
-    found = 0.0
-    for _ in range(2):
-        farthest, largest = 0, -1.0
-        for k in range(points.shape[1]):
-            square = (points[0, k] - x) ** 2 + (points[1, k] - y) ** 2
-            if square > largest:
-                farthest, largest = k, square
-        found, x, y = largest, points[0, farthest], points[1, farthest]
-    best = max(best, np.sqrt(found))
-    x, y = _center(points)
+def _far_points(points, x, y, best):
+    """Move the points that may be further than `best` from any other to the front; return how many there are."""
+    bound = best / (1 + _MARGIN) - _reach(points, x, y)
     count = 0
     for k in range(points.shape[1]):
-        radius = np.sqrt((points[0, k] - x) ** 2 + (points[1, k] - y) ** 2)
-        if (radius + reach) * (1 + _MARGIN) >= best:
+        if np.sqrt((points[0, k] - x) ** 2 + (points[1, k] - y) ** 2) >= bound:
             points[0, count], points[1, count] = points[0, k], points[1, k]
             count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _farthest(points, best):
+    """Return the largest distance between two of the points, or `best` if that is larger; reorders the points."""
+    if points.shape[1] == 0:
+        return best
+    x, y = _center(points)
+    points = points[:, : _far_points(points, x, y, best)]
+    # The point farthest from the center, and the one farthest from that, are far apart.
+    start_x, start_y, square = x, y, 0.0
+    for _ in range(2):
+        start_x, start_y, square = x, y, -1.0
+        for k in range(points.shape[1]):
+            apart = (points[0, k] - start_x) ** 2 + (points[1, k] - start_y) ** 2
+            if apart > square:
+                square, x, y = apart, points[0, k], points[1, k]
+    best = max(best, np.sqrt(max(square, 0.0)))
+    # The middle between these two is nearly as far from all ends of the segment.
+    points = points[:, : _far_points(points, (start_x + x) / 2, (start_y + y) / 2, best)]
     largest = 0.0
-    for k in range(count):
+    for k in range(points.shape[1]):
         for other in range(k):
             square = (points[0, k] - points[0, other]) ** 2 + (points[1, k] - points[1, other]) ** 2
             largest = max(largest, square)
