@@ -100,14 +100,10 @@ class BrainCt(ScalarMethod):
         canvas.structure("brain", _exactly(volume, cavity), painting[3])
 
     def _hyperdense(self, volume: CoarseVolume, cavity: np.ndarray, smooth: np.ndarray, level: float) -> np.ndarray:
-        """Return areas brighter than brain, away from bone, that are not calcified on average."""
-        allowed = ball_erosion(cavity & (volume.hu < self.densest + 10), _BONE_MARGIN_MM, volume.spacing)
-        labels = components(allowed & (smooth > level + self.dense))
-        sizes = component_sizes(labels)
-        means = np.bincount(labels.reshape(-1), smooth.reshape(-1), sizes.size) / np.maximum(sizes, 1)
-        kept = (sizes * volume.voxel_ml >= self.smallest) & (means <= self.densest)
-        kept[0] = False
-        return kept[labels]
+        """Return areas brighter than brain, away from bone and calcification."""
+        soft = cavity & (volume.hu <= self.densest)
+        allowed = ball_erosion(soft, _BONE_MARGIN_MM, volume.spacing)
+        return drop_small(allowed & (smooth > level + self.dense), self.smallest / volume.voxel_ml)
 
 
 def _cranial_cavity(volume: CoarseVolume, inside: np.ndarray, progress: Progress) -> np.ndarray:

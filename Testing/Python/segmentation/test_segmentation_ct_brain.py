@@ -42,7 +42,7 @@ def test_without_blood_nothing_is_hyperdense(drawing):
 
 
 def test_calcification_is_not_taken_for_blood(drawing):
-    hu = np.where(drawing.truth["hyperdense"], 400, drawing.hu)
+    hu = np.where(drawing.truth["hyperdense"], 160, drawing.hu)
     found = masks(Torso(hu, drawing.truth, drawing.spacing).image(noise=4))
     assert not found.get("hyperdense", np.zeros(hu.shape, bool))[drawing.truth["hyperdense"]].any()
 

@@ -47,3 +47,12 @@ def test_without_calcium_there_is_a_heart_only(torso):
 
 def test_without_lungs_no_heart_is_invented(torso):
     assert masks(torso.image()[:, :, :8]) == {}
+
+
+def test_bone_that_reaches_into_the_region_is_no_plaque():
+    torso = chest()
+    region = masks(torso.image(noise=8))["heart"]
+    front = int(np.flatnonzero(region[24, :, 47])[0])
+    hu = torso.hu.copy()
+    hu[24, front - 5 : front + 3, 46:48] = 400
+    assert "vascular-calcification" not in masks(Torso(hu, torso.truth, torso.spacing).image(noise=8))
