@@ -23,14 +23,14 @@ _BRAIN = Quantity(
     "Brain volume",
     "mL",
     "Volume of the brain without ventricles and other fluid; hyperdense areas included.",
-    "Definition: number of voxels times their volume (IBSI F20F). doi:10.1148/radiol.2020191145",
+    "Definition: number of voxels times their volume (IBSI YEKZ). doi:10.1148/radiol.2020191145",
 )
 _VENTRICLES = Quantity(
     "ventricle_volume",
     "Volume of the ventricles",
     "mL",
     "Volume of the fluid deep inside the brain; old infarcts beside the ventricles may be counted.",
-    "Definition: number of voxels times their volume (IBSI F20F). doi:10.1148/radiol.2020191145",
+    "Definition: number of voxels times their volume (IBSI YEKZ). doi:10.1148/radiol.2020191145",
 )
 _HYPERDENSE = Quantity(
     "hyperdense_volume",
@@ -38,7 +38,7 @@ _HYPERDENSE = Quantity(
     "mL",
     "Volume of what is as dense as acute blood inside the skull and away from bone. A candidate, not a finding: "
     "calcification, sinuses and beam hardening look alike.",
-    "Definition: number of voxels times their volume (IBSI F20F). doi:10.1148/radiol.2020191145",
+    "Definition: number of voxels times their volume (IBSI YEKZ). doi:10.1148/radiol.2020191145",
 )
 
 

@@ -15,7 +15,7 @@ from .measure import MEASURES, ClinicalMeasure
 __all__ = ["EmphysemaIndex", "LungVolumes"]
 
 _VOLUME = "Volume of the segment, vessels inside the lung and disease included. Depends on how deep the breath was."
-_VOLUME_REFERENCE = "Definition: number of voxels times their volume (IBSI F20F). doi:10.1148/radiol.2020191145"
+_VOLUME_REFERENCE = "Definition: number of voxels times their volume (IBSI YEKZ). doi:10.1148/radiol.2020191145"
 _VOLUMES = {
     "right-lung": Quantity("right_lung_volume", "Right lung volume", "mL", _VOLUME, _VOLUME_REFERENCE),
     "left-lung": Quantity("left_lung_volume", "Left lung volume", "mL", _VOLUME, _VOLUME_REFERENCE),
