@@ -11,9 +11,10 @@ from ...pixels import view
 from ...progress import Progress
 from .measure import MEASURES, ClinicalMeasure
 
-__all__ = ["BrainVolumes"]
+__all__ = ["BrainVolumes", "TumorCandidateSize"]
 
 _RUDICK = "Rudick RA et al. Neurology 1999;53:1698-1704. doi:10.1212/WNL.53.8.1698"
+_RANO = "Wen PY et al. (RANO 2.0) J Clin Oncol 2023;41:5187-5199. doi:10.1200/JCO.23.01059"
 _TISSUES = (
     ("cerebrospinal-fluid", "cerebrospinal_fluid_volume", "Cerebrospinal fluid volume"),
     ("gray-matter", "gray_matter_volume", "Gray matter volume"),
@@ -61,6 +62,40 @@ class BrainVolumes(ClinicalMeasure):
             ),
             _volume("brain_volume", "Brain volume with fluid", whole * scale, unit, reason),
             *(_volume(name, title, voxels[key] * scale, unit, reason) for key, name, title in _TISSUES),
+        )  # fmt: skip
+
+
+@MEASURES.register
+@dataclass(frozen=True)
+class TumorCandidateSize(ClinicalMeasure):
+    """Volume (in a slice: area) of the tumor candidate, and the diameter of the ball (disk) of the same size."""
+
+    name = "tumor-candidate-size"
+    title = "Size of the tumor candidate"
+
+    def __call__(self, image: MedicalImage, segmentation: Segmentation, progress: Progress) -> tuple[Measurement, ...]:
+        """Return the volume or area and the equivalent diameter; NaN if there is no candidate."""
+        progress.step("Measuring the tumor candidate")
+        count = _voxels(segmentation, "tumor-candidate")
+        reason = "" if count > 0 else "No candidate was found; that does not rule out a tumor."
+        size = count * float(np.prod(image.pixels.GetSpacing())) if count > 0 else float("nan")
+        length = image.info.length_unit
+        if image.pixels.GetDimension() == 2:
+            kind, value, unit = "area", size, f"{length}2"
+            diameter = 2 * (size / np.pi) ** 0.5
+        else:
+            kind, unit = "volume", _unit(image)[1]
+            value = size / _MM3_PER_ML if unit == "mL" else size
+            diameter = (6 * size / np.pi) ** (1 / 3)
+        return (
+            Measurement(
+                f"tumor_candidate_{kind}", f"Tumor candidate {kind}", value, unit,
+                "Number of pixels of the candidate times their size.", _RANO, reason=reason,
+            ),
+            Measurement(
+                "tumor_candidate_equivalent_diameter", "Tumor candidate equivalent diameter", float(diameter), length,
+                "Diameter of the ball, in a slice of the disk, of the same size.", _RANO, reason=reason,
+            ),
         )  # fmt: skip
 
 

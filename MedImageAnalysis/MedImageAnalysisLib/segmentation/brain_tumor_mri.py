@@ -1,0 +1,183 @@
+"""Tumor candidates in contrast-enhanced T1-weighted MRI of the brain, in single slices and in volumes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..analysis import Segmentation
+from ..errors import UnsupportedImageError
+from ..filters import gaussian_smooth
+from ..parameters import parameter
+from ..pixels import image_like, mask_image, require_scalar, view
+from ..progress import Progress
+from ..terminology import segment
+from .brain_mri_extraction import distance_to
+from .components import voxels_of_ball
+from .method import METHODS, SegmentationMethod
+
+__all__ = ["BrainTumorMRI"]
+
+_SMOOTHING_MM = 1.0
+# In a slice: the skull and scalp lie within this share of the head's half width from its outline.
+_SHELL_SHARE = 0.16
+# Dura and marrow hug the border of the brain; vessels are hardly thicker than twice the second.
+_RIM_MM = 3.0
+_VESSEL_MM = 1.5
+_MOST_BRAIN_SHARE = 0.3
+_LEAST_SHELL_MM = 8.0
+# Below this the skull base and the face begin.
+_BRAIN_HEIGHT_MM = 95.0
+# A tumor lies among brain; within this distance of a vessel of the skull base there is bone, air and fat.
+_AROUND_MM = 5.0
+_BRAINLIKE = 2.5
+
+
+@METHODS.register
+@dataclass(frozen=True)
+class BrainTumorMRI(SegmentationMethod):
+    """Propose the region that is most likely an enhancing tumor: compact and much brighter than the brain around it.
+
+    Within the brain (in a slice: within the head less the width of scalp and skull) intensities are expressed as
+    robust z-scores. Bright pieces are opened, so that vessels fall apart, and the piece with the largest sum of
+    z-scores, weighted by how compact it is and how far from the border, is grown back to half its contrast and filled.
+    A candidate is no diagnosis: vessels, choroid plexus and blood enhance too, and tumors that do not enhance are not
+    found. Nothing is proposed where nothing is bright enough.
+    """
+
+    name = "brain-tumor-mri"
+    title = "Tumor candidate in contrast-enhanced brain MRI"
+    threshold: float = parameter(
+        3.0, "How many robust standard deviations brighter than brain a tumor is.", minimum=1, maximum=20
+    )
+    minimum_diameter: float = parameter(
+        6.0, "Smaller candidates than a ball (disk) of this diameter are dropped.", unit="mm", minimum=0, maximum=100
+    )
+
+    def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
+        """Return the candidate; without any segment if there is none.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If the image is not scalar, or shows no head.
+        Cancelled
+            If the user asked to stop.
+        """
+        part = progress.part(0.0, 1.0, self.title)
+        require_scalar(image, self.title)
+        brain = _inner_head(image, part.part(0.0, 0.7))
+        part.step(fraction=0.7)
+        smooth = view(gaussian_smooth(image, (_SMOOTHING_MM,) * image.GetDimension(), part.part(0.7, 0.8)))
+        scores = _robust_scores(smooth, brain)
+        candidate = self._candidate(scores, brain, image, part.part(0.8, 1.0))
+        part.step(fraction=1.0)
+        segments = (segment("tumor-candidate", 1),) if candidate.any() else ()
+        return Segmentation((mask_image(candidate, image),), segments)
+
+    def _candidate(self, scores: np.ndarray, brain: np.ndarray, image: sitk.Image, progress: Progress) -> np.ndarray:
+        nothing = np.zeros(brain.shape, bool)
+        inside = -distance_to(brain, image)
+        progress.step(fraction=0.3)
+        bright = (scores > self.threshold) & (inside > _RIM_MM)
+        if not bright.any():
+            return nothing
+        kernels = -distance_to(bright, image) >= _VESSEL_MM
+        progress.step(fraction=0.6)
+        pieces, count = _pieces(bright)
+        if count == 0:
+            return nothing
+        merit = _merits(pieces, count, scores, kernels, inside)
+        merit *= _surroundings(pieces, count, scores, image) ** 2
+        sizes = np.bincount(pieces.reshape(-1), minlength=count + 1)
+        least = voxels_of_ball(self.minimum_diameter, image.GetSpacing())
+        merit[(sizes < least) | (sizes > _MOST_BRAIN_SHARE * np.count_nonzero(brain))] = 0
+        if not merit.any():
+            return nothing
+        best = pieces == int(merit.argmax())
+        progress.step(fraction=0.9)
+        # The border of a blurred bright body is where its contrast has fallen to half.
+        candidate = _filled(best & (scores > 0.5 * np.percentile(scores[best], 90)))
+        # A vessel may be long enough, but nowhere wide.
+        wide = candidate.any() and (-distance_to(candidate, image)).max() >= self.minimum_diameter / 3
+        return candidate if wide else nothing
+
+
+def _inner_head(image: sitk.Image, progress: Progress) -> np.ndarray:
+    """Return what lies deeper in the head than scalp and skull; of a volume the upper part only."""
+    values = view(image)
+    low, high = np.percentile(values, (2, 98))
+    progress.step()
+    pieces, count = _pieces(values > low + 0.1 * (high - low))
+    if count == 0:
+        raise UnsupportedImageError("No head stands out from the background of this image.")
+    sizes = np.bincount(pieces.reshape(-1))
+    sizes[0] = 0
+    progress.step(fraction=0.3)
+    depth = -distance_to(_filled(pieces == sizes.argmax()), image)
+    progress.step(fraction=0.7)
+    inner = depth > max(_SHELL_SHARE * depth.max(), _LEAST_SHELL_MM)
+    if inner.ndim == 3:
+        inner &= _upper_head(inner, image)
+    if not inner.any():
+        raise UnsupportedImageError("No head stands out from the background of this image.")
+    return inner
+
+
+def _upper_head(head: np.ndarray, image: sitk.Image) -> np.ndarray:
+    """Return the voxels at most the height of the brain below the top of the head, in the patient's axes."""
+    toward_head = np.array(image.GetDirection()).reshape(3, 3)[2] * image.GetSpacing()
+    z, y, x = np.indices(head.shape, sparse=True)
+    height = (toward_head[0] * x + toward_head[1] * y + toward_head[2] * z).astype(np.float32)
+    return height > height[head].max(initial=-math.inf) - _BRAIN_HEIGHT_MM
+
+
+def _robust_scores(values: np.ndarray, brain: np.ndarray) -> np.ndarray:
+    """Return intensities as distances from the median of the brain in robust standard deviations, as float32."""
+    if not brain.any():
+        raise UnsupportedImageError("No brain was found in this image.")
+    inner = values[brain]
+    median = np.median(inner)
+    spread = max(1.4826 * float(np.median(np.abs(inner - median))), 1e-6)
+    return ((values - median) / np.float32(spread)).astype(np.float32)
+
+
+def _pieces(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    pieces = view(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.view(np.uint8))))
+    return pieces, int(pieces.max(initial=0))
+
+
+def _merits(pieces: np.ndarray, count: int, scores: np.ndarray, kernels: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Return how much each piece is like a tumor: bright, large, compact, and away from the border of the brain."""
+    flat = pieces.reshape(-1)
+    sizes = np.bincount(flat, minlength=count + 1).astype(float)
+    core = np.bincount(flat, kernels.reshape(-1), count + 1)
+    brightness = np.bincount(flat, np.minimum(scores, 10).reshape(-1), count + 1) / np.maximum(sizes, 1)
+    depth = np.bincount(flat, inside.reshape(-1), count + 1) / np.maximum(sizes, 1)
+    merit = core * brightness * np.minimum(depth / (3 * _RIM_MM), 1) * (core / np.maximum(sizes, 1))
+    merit[0] = 0
+    return merit
+
+
+def _surroundings(pieces: np.ndarray, count: int, scores: np.ndarray, image: sitk.Image) -> np.ndarray:
+    """Return, for each piece, how much of what surrounds it is as bright as brain, 0 to 1."""
+    sigma = (_AROUND_MM,) * image.GetDimension()
+    brainlike, other = (
+        view(gaussian_smooth(image_like(mask.astype(np.float32), image), sigma, Progress()))
+        for mask in (np.abs(scores) < _BRAINLIKE, scores <= -_BRAINLIKE)
+    )
+    share = brainlike / np.maximum(brainlike + other, 1e-3)
+    sizes = np.bincount(pieces.reshape(-1), minlength=count + 1)
+    return np.bincount(pieces.reshape(-1), share.reshape(-1), count + 1) / np.maximum(sizes, 1)
+
+
+def _filled(mask: np.ndarray) -> np.ndarray:
+    """Fill what the mask encloses in each slice: necrosis within an enhancing rim."""
+    from scipy.ndimage import binary_fill_holes
+
+    if mask.ndim == 2:
+        return binary_fill_holes(mask)
+    return np.stack([binary_fill_holes(plane) for plane in mask])
