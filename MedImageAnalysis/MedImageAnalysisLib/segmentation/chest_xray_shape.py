@@ -59,7 +59,10 @@ class HeartShape:
         likely = self.mean + np.linalg.solve(system, (self.modes * weights) @ (radii - self.mean)) @ self.modes
         trust = self.residual**2 / (self.residual**2 + errors**2)
         detail = ndimage.gaussian_filter1d(trust * (radii - likely), 1.0, mode="wrap")
-        return _level(probability.shape, self.center, likely + detail)
+        # The borders at the sides are seen, they stay; top and bottom are not, they are the model's.
+        seen = np.cos(np.arange(RAYS) * (2 * np.pi / RAYS)) ** 2
+        radii = ndimage.gaussian_filter1d(radii, 1.0, mode="wrap")
+        return _level(probability.shape, self.center, seen * radii + (1 - seen) * (likely + detail))
 
 
 def observed(probability: np.ndarray, center: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
