@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,12 @@ from ..errors import InvalidSettingError
 from .bar import progress_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from ..recognition import Model
+    from ..recognition.training.fitting import FitSettings
     from ..recognition.training.judging import Judgement
 
 __all__ = ["add_to"]
@@ -22,7 +28,8 @@ Data = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
-        help="A folder of 2D images with a table labels.csv: image,label and, if known, group (patient) and split.",
+        help="A folder of 2D images with a table labels.csv (image,label and, if known, group and split), or a CSV or "
+        "TSV table of features (label, group, split, and one column per feature).",
     ),
 ]
 Name = Annotated[str, typer.Option("--model", "-m", help="Name of the new model: small letters, digits, hyphens.")]
@@ -63,9 +70,10 @@ def train(
     folds: Folds = 5,
     seed: Seed = 20240501,
 ) -> None:
-    """Train a model on labelled images: grouped cross-validation, calibration, prediction sets, card with plots.
+    """Train a model on labelled images or a table of features.
 
-    A training that was interrupted takes up its work when it is started again.
+    Grouped cross-validation, calibration, prediction sets, and a card with plots. A training on images that was
+    interrupted takes up its work when it is started again.
     """
     from ..recognition.library import USER_MODELS_VARIABLE
     from ..recognition.training.fitting import FitSettings
@@ -77,27 +85,43 @@ def train(
     place = (output or Path(os.environ.get(USER_MODELS_VARIABLE) or ".")) / model
     if place.exists() and not (place / "model.json").is_file():
         raise InvalidSettingError(f"{place} exists and is not a model. Choose another name or folder.")
-    labels = table_labels(data)
-    with progress_bar() as progress:
-        made = train_from_table(
-            data,
-            place,
-            title=title or model,
-            intended_use=intended_use,
-            population=population,
-            licence=licence,
-            modalities=modality or (),
-            settings=FitSettings(folds=folds, seed=seed),
-            copies=copies,
-            mirror=mirror,
-            draw=lambda probabilities, y: draw_plots(probabilities, y, labels),
-            progress=progress,
-        )
+    words = {"title": title or model, "intended_use": intended_use, "population": population, "licence": licence}
+    words["modalities"] = tuple(modality or ())
+    settings = FitSettings(folds=folds, seed=seed)
+    if data.is_file():
+        made = _train_on_features(data, place, words, settings)
+    else:
+        labels = table_labels(data)
+
+        def draw(probabilities: np.ndarray, y: np.ndarray) -> Mapping[str, bytes]:
+            return draw_plots(probabilities, y, labels)
+
+        with progress_bar() as progress:
+            made = train_from_table(
+                data, place, settings=settings, copies=copies, mirror=mirror, draw=draw, progress=progress, **words
+            )
     for row in made.performance:
         print(f"{row.measure:58} {row.value:.3f} ({row.lower:.3f} to {row.upper:.3f})")
     print(f"\nModel: {place}")
     if os.environ.get(USER_MODELS_VARIABLE) != str(place.parent):
         print(f"To see it in the list of models: set {USER_MODELS_VARIABLE}={place.parent.resolve()}", file=sys.stderr)
+
+
+def _train_on_features(table: Path, place: Path, words: dict[str, Any], settings: FitSettings) -> Model:
+    """Train on a table of features; the model is for images of two and three dimensions."""
+    from ..recognition.training.feature_table import read_feature_table, train_from_features
+    from ..recognition.training.plots import draw_plots
+    from ..recognition.training.table import checked_labels, described_model
+
+    rows = read_feature_table(table)
+    labels = checked_labels(rows.labels, table)
+    description = described_model(place.name, table.name, labels, dimensions=(2, 3), **words)
+
+    def draw(probabilities: np.ndarray, y: np.ndarray) -> Mapping[str, bytes]:
+        return draw_plots(probabilities, y, labels)
+
+    with progress_bar() as progress:
+        return train_from_features(rows, place, description, labels, settings, draw, progress)
 
 
 def evaluate(model: ModelName, data: Data, plots: Plots = None) -> None:

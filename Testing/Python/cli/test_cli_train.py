@@ -105,3 +105,12 @@ def test_evaluation_refuses_labels_that_the_model_does_not_know(models, shapes, 
     (tmp_path / "labels.csv").write_text("image,label,group,split\n0.png,square,1,val\n")
     assert run(["evaluate", str(models / "rings"), str(tmp_path)]) == 1
     assert "not expected: square" in capsys.readouterr().err
+
+
+def test_a_table_of_features_makes_a_model_too(tmp_path, capsys):
+    random = np.random.default_rng(8)
+    lines = ["label,angle"] + [f"{'ab'[i % 2]},{i % 2 + random.normal() * 0.2:.3f}" for i in range(60)]
+    (tmp_path / "cases.csv").write_text("\n".join(lines))
+    assert run(["train", str(tmp_path / "cases.csv"), "--model", "angles", "-o", str(tmp_path / "models")]) == 0
+    assert load_model(tmp_path / "models" / "angles").spec.inputs[0].key == "angle"
+    assert "AUC, not a" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from MedImageAnalysisLib.recognition.training.data import from_table
 from MedImageAnalysisLib.recognition.training.fitting import _principal_axes
-from MedImageAnalysisLib.recognition.training.metrics import roc_auc
+from MedImageAnalysisLib.recognition.training.metrics import estimate, roc_auc, share_true
 from MedImageAnalysisLib.recognition.training.plots import reliability, roc_curve
 
 
@@ -54,3 +54,11 @@ def test_axes_from_few_cases_are_those_from_the_features():
     assert axes.T @ axes == pytest.approx(np.eye(11), abs=1e-9)
     assert (z @ axes).var(axis=0, ddof=1) == pytest.approx(variances)
     assert z @ axes @ axes.T == pytest.approx(z, abs=1e-9)
+
+
+def test_a_draw_without_positive_cases_does_not_spoil_the_interval():
+    hit, positive = np.array([True, True, False, True]), np.array([True, False, False, False])
+    found = estimate(lambda i: share_true(hit[i][positive[i]]), list("abcd"), repeats=50)
+    assert (found.value, found.lower, found.upper) == (1, 1, 1)
+    nowhere = estimate(lambda i: share_true(hit[i][~hit[i] & positive[i]]), list("abcd"), repeats=5)
+    assert np.isnan([nowhere.value, nowhere.lower, nowhere.upper]).all()

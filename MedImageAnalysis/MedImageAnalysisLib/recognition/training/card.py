@@ -34,6 +34,7 @@ def model_card(
     notes: Sequence[str] = (),
     known_failures: Sequence[str] = (),
     outliers: Mapping[str, float] | None = None,
+    plots: Sequence[str] = (),
 ) -> str:
     """Return the text of CARD.md."""
     lines = [
@@ -60,6 +61,8 @@ def model_card(
     if outliers:
         lines += ["", "## Images that are not meant for it", "", "| images | flagged as unlike |", "|---|---|"]
         lines += [f"| {name} | {100 * share:.0f} % |" for name, share in outliers.items()]
+    if plots:
+        lines += ["", "## Plots", *(f"![{name.removesuffix('.png')}]({name})" for name in plots)]
     lines += ["", "## Known failures", *(f"- {text}" for text in known_failures)]
     lines += [
         "- Held-out images come from the same source as the training images: elsewhere the figures will be lower.",

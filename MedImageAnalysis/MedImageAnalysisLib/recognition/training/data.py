@@ -13,7 +13,16 @@ import SimpleITK as sitk
 from ...errors import InvalidSettingError, MedImageError, UnreadableImageError
 from ...image import read_image
 
-__all__ = ["LabelledImage", "from_folders", "from_table", "near_duplicates", "read_pixels"]
+__all__ = [
+    "HELD_OUT",
+    "SPLIT_SEED",
+    "LabelledImage",
+    "drawn_groups",
+    "from_folders",
+    "from_table",
+    "near_duplicates",
+    "read_pixels",
+]
 
 HELD_OUT = 0.2
 SPLIT_SEED = 20240501
@@ -73,7 +82,7 @@ def from_table(
         raise InvalidSettingError(f"{table} has labels that are not expected: {', '.join(sorted(unknown))[:200]}.")
     paths = [folder / row[image] for row in rows]
     groups = [row[group] for row in rows] if group in columns else _groups(paths)
-    held = [row[split] == "val" for row in rows] if split in columns else _held_out(groups, HELD_OUT, SPLIT_SEED)
+    held = [row[split] == "val" for row in rows] if split in columns else drawn_groups(groups, HELD_OUT, SPLIT_SEED)
     return tuple(
         LabelledImage(path, labels.index(row[label]), *rest)
         for path, row, *rest in zip(paths, rows, groups, held, strict=True)
@@ -86,7 +95,7 @@ def from_folders(folder: Path, labels: Sequence[str], *, held_out: float, seed: 
     if not paths:
         raise UnreadableImageError(f"{folder} has no images in the folders {', '.join(labels)}.")
     groups = _groups([path for path, _ in paths])
-    held = _held_out(groups, held_out, seed)
+    held = drawn_groups(groups, held_out, seed)
     return tuple(
         LabelledImage(path, category, *rest) for (path, category), *rest in zip(paths, groups, held, strict=True)
     )
@@ -96,7 +105,7 @@ def _groups(paths: Sequence[Path]) -> list[str]:
     return near_duplicates([read_pixels(path) for path in paths])
 
 
-def _held_out(groups: Sequence[str], share: float, seed: int) -> list[bool]:
+def drawn_groups(groups: Sequence[str], share: float, seed: int) -> list[bool]:
     """Tell for each case whether its group is one of the share that is drawn for the figures."""
     names = sorted(set(groups))
     chosen = np.random.default_rng(seed).permutation(len(names))[: round(share * len(names))]

@@ -66,10 +66,8 @@ def train(
     )
     flagged = _flagged(model, recipe, data, cases)
     final = draft | {"performance": performance_rows(judgement, f"held-out part of {recipe.folder}")}
-    card = _card(recipe, final, judgement, flagged, int(kept.sum()))
     plots = draw(predicted(model, x[held])[0], y[held]) if draw else {}
-    if plots:
-        card += "\n\n## Plots\n" + "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in plots)
+    card = _card(recipe, final, judgement, flagged, int(kept.sum()), tuple(plots))
     return write_model(output, final, card, fit.arrays, plots)
 
 
@@ -153,7 +151,14 @@ def _flagged(model: Model, recipe: Recipe, data: Path, cases: Sequence[LabelledI
     return shares
 
 
-def _card(recipe: Recipe, description: dict, judgement: Judgement, flagged: Mapping[str, float], cases: int) -> str:
+def _card(
+    recipe: Recipe,
+    description: dict,
+    judgement: Judgement,
+    flagged: Mapping[str, float],
+    cases: int,
+    plots: Sequence[str],
+) -> str:
     return model_card(
         description,
         judgement,
@@ -167,6 +172,7 @@ def _card(recipe: Recipe, description: dict, judgement: Judgement, flagged: Mapp
         notes=recipe.data_notes,
         known_failures=recipe.known_failures,
         outliers=flagged,
+        plots=plots,
     )
 
 

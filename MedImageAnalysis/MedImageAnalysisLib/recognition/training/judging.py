@@ -17,6 +17,7 @@ from .metrics import (
     estimate,
     roc_auc,
     set_coverage,
+    share_true,
 )
 
 __all__ = ["Judgement", "judge", "predicted"]
@@ -74,8 +75,8 @@ def judge(
     measures = {
         f"AUC, {question}": lambda i: roc_auc(score[i], truth[i]),
         f"Accuracy, {question}": lambda i: float((called[i] == truth[i]).mean()),
-        f"Sensitivity, {question}": lambda i: float(called[i][truth[i]].mean()),
-        f"Specificity, {question}": lambda i: float((~called[i][~truth[i]]).mean()),
+        f"Sensitivity, {question}": lambda i: share_true(called[i][truth[i]]),
+        f"Specificity, {question}": lambda i: share_true(~called[i][~truth[i]]),
         f"Accuracy, {classes} categories": lambda i: accuracy(p[i], y[i]),
         f"Balanced accuracy, {classes} categories": lambda i: balanced_accuracy(p[i], y[i]),
         "Mean AUC, one against the others": lambda i: float(

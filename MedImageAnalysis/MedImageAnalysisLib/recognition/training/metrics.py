@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Estimate", "accuracy", "balanced_accuracy", "calibration_error", "estimate", "roc_auc", "set_coverage"]
+__all__ = [
+    "Estimate",
+    "accuracy",
+    "balanced_accuracy",
+    "calibration_error",
+    "estimate",
+    "roc_auc",
+    "set_coverage",
+    "share_true",
+]
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,11 @@ def roc_auc(scores: np.ndarray, positive: np.ndarray) -> float:
     if not n or not m:
         return float("nan")
     return float((rankdata(scores)[positive].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def share_true(values: np.ndarray) -> float:
+    """Return the share of true values; NaN if there are none at all."""
+    return float(values.mean()) if values.size else float("nan")
 
 
 def accuracy(probabilities: np.ndarray, y: np.ndarray) -> float:
@@ -91,5 +105,7 @@ def estimate(
     for _ in range(repeats):
         drawn = np.concatenate([members[g] for g in random.integers(0, len(names), len(names))])
         found.append(measure(drawn))
-    lower, upper = np.nanpercentile(found, (2.5, 97.5))
+    # A draw in which a figure does not exist, such as an AUC without positive cases, does not count.
+    drawn_figures = np.array(found)[~np.isnan(found)]
+    lower, upper = np.percentile(drawn_figures, (2.5, 97.5)) if drawn_figures.size else (np.nan, np.nan)
     return Estimate(float(measure(np.arange(len(inverse)))), float(lower), float(upper))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,16 @@ from .images import Drawing, train
 from .judging import Judgement, judge
 from .recipe import Recipe
 
-__all__ = ["described_table", "evaluate_on_table", "judge_described", "table_labels", "train_from_table"]
+__all__ = [
+    "check_enough",
+    "checked_labels",
+    "described_model",
+    "described_table",
+    "evaluate_on_table",
+    "judge_described",
+    "table_labels",
+    "train_from_table",
+]
 
 
 def train_from_table(
@@ -67,20 +77,12 @@ def train_from_table(
     """
     labels = table_labels(folder)
     cases = from_table(folder, labels)
-    _check_enough(cases, labels, settings.folds)
+    categories, groups, held_out = zip(*((case.category, case.group, case.held_out) for case in cases), strict=True)
+    check_enough(categories, groups, held_out, labels, settings.folds)
     recipe = Recipe(
-        description={
-            "name": output.name,
-            "version": "1.0.0",
-            "title": title,
-            "modalities": list(modalities),
-            "body_parts": [],
-            "population": {"description": population, "dimensions": [2]},
-            "classes": [{"key": _key(label), "title": label, "code": None} for label in labels],
-            "intended_use": intended_use,
-            "training": {"data": folder.name, "licence": licence},
-            "references": [],
-        },
+        description=described_model(
+            output.name, folder.name, labels, title, intended_use, population, licence, modalities, dimensions=(2,)
+        ),
         read=lambda _: cases,
         folder=folder.name,
         descriptors=descriptors,
@@ -94,6 +96,32 @@ def train_from_table(
     model = train(recipe, folder.parent, output, work, progress, draw)
     shutil.rmtree(work, ignore_errors=True)
     return model
+
+
+def described_model(
+    name: str,
+    data: str,
+    labels: Sequence[str],
+    title: str,
+    intended_use: str,
+    population: str,
+    licence: str,
+    modalities: Sequence[str],
+    dimensions: Sequence[int],
+) -> dict[str, Any]:
+    """Return the part of a model.json that the user knows before training."""
+    return {
+        "name": name,
+        "version": "1.0.0",
+        "title": title,
+        "modalities": list(modalities),
+        "body_parts": [],
+        "population": {"description": population, "dimensions": list(dimensions)},
+        "classes": [{"key": _key(label), "title": label, "code": None} for label in labels],
+        "intended_use": intended_use,
+        "training": {"data": data, "licence": licence},
+        "references": [],
+    }
 
 
 def evaluate_on_table(
@@ -141,20 +169,25 @@ def described_table(
     return np.array(rows), cases
 
 
-def _check_enough(cases: Sequence[LabelledImage], labels: Sequence[str], folds: int) -> None:
-    """Refuse collections that cannot be cross-validated and judged."""
+def check_enough(
+    categories: Sequence[int], groups: Sequence[str], held_out: Sequence[bool], labels: Sequence[str], folds: int
+) -> None:
+    """Refuse collections that cannot be cross-validated and judged.
+
+    Raises
+    ------
+    InvalidSettingError
+        If a category has fewer groups than folds, none is held out, or a group is on both sides.
+    """
+    found = set(zip(categories, groups, map(bool, held_out), strict=True))
     for index, label in enumerate(labels):
-        fit, held = (
-            len({case.group for case in cases if case.category == index and case.held_out == side})
-            for side in (False, True)
-        )
+        fit, held = (sum(k == index and out == side for k, _, out in found) for side in (False, True))
         if fit < folds or held < 1:
             raise InvalidSettingError(
                 f"The label '{label}' has {fit} groups (patients) to train on and {held} held out for the figures; at "
                 f"least {folds} and 1 are needed. Add cases or change the column 'split'."
             )
-    groups = [{case.group for case in cases if case.held_out == side} for side in (False, True)]
-    both = groups[0] & groups[1]
+    both = {group for _, group, out in found if out} & {group for _, group, out in found if not out}
     if both:
         raise InvalidSettingError(f"{len(both)} groups are on both sides of the split, e.g. {min(both)!r:.40}.")
 
@@ -165,9 +198,20 @@ def table_labels(folder: Path) -> list[str]:
     if not table.is_file():
         raise InvalidSettingError(f"There is no table of cases {table}. Make one with: image,label,group,split.")
     with table.open(encoding="utf-8", newline="") as stream:
-        labels = sorted({row.get("label") or "" for row in csv.DictReader(stream)})
+        return checked_labels((row.get("label") or "" for row in csv.DictReader(stream)), table)
+
+
+def checked_labels(found: Iterable[str], table: Path) -> list[str]:
+    """Return the different labels in alphabetical order, or refuse them.
+
+    Raises
+    ------
+    InvalidSettingError
+        If there are not 2 to 50, or one is empty.
+    """
+    labels = sorted(set(found))
     if not 2 <= len(labels) <= 50 or "" in labels or len({_key(label) for label in labels}) != len(labels):
-        raise InvalidSettingError(f"{table} must name 2 to 50 different labels, one for each image.")
+        raise InvalidSettingError(f"{table} must name 2 to 50 different labels, one for each case.")
     return labels
 
 
