@@ -228,15 +228,15 @@ def dask_processes(tmp_path):
         [*command, "scheduler", "--scheduler-file", str(file), "--port", "0", "--host", "127.0.0.1", "--no-dashboard"],
         **quiet,
     )
-    deadline = time.monotonic() + 30
-    while not file.exists() and time.monotonic() < deadline:
+    deadline = time.monotonic() + 60
+    while not (file.exists() and file.read_text().endswith("}")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    worker_options = ["--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--death-timeout", "5"]
+    worker_options = ["--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"]
     worker = subprocess.Popen([*command, "worker", *worker_options], cwd=tmp_path, **quiet)
     yield json.loads(file.read_text())["address"], scheduler
     for process in (worker, scheduler):
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def test_a_scheduler_that_is_killed_stops_the_run_and_the_next_one_completes_it(
@@ -249,7 +249,7 @@ def test_a_scheduler_that_is_killed_stops_the_run_and_the_next_one_completes_it(
             scheduler.kill()
 
     with pytest.raises(MedImageError, match="The dask scheduler or all its workers are gone"):
-        run(DaskEngine(address, patience_seconds=20), report=kill_scheduler)
+        run(DaskEngine(address, patience_seconds=60), report=kill_scheduler)
     tally = run(SerialEngine())
     assert tally.present >= 2
     assert tally.present + tally.done == 10
