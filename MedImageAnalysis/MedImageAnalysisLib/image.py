@@ -28,6 +28,8 @@ _COMPLEX_TYPES = (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64)
 _FLOAT_TYPES = (sitk.sitkFloat32, sitk.sitkFloat64)
 # Directions are stored as text or float32: a larger deviation from orthonormal is a sheared or broken header.
 _ORTHONORMAL_TOLERANCE = 1e-3
+# From electron microscopy to wider than a body: beyond, squares and cubes of lengths lose all meaning.
+_SMALLEST_SPACING, _LARGEST_SPACING = 1e-7, 1e5
 
 
 def read_image(
@@ -162,8 +164,11 @@ def _check_type(pixels: sitk.Image) -> None:
 
 
 def _check_geometry(pixels: sitk.Image) -> None:
-    if not all(np.isfinite(pixels.GetSpacing())) or min(pixels.GetSpacing()) <= 0:
-        raise GeometryError(f"The spacing {pixels.GetSpacing()} is not positive. Correct the header of the image.")
+    if not all(_SMALLEST_SPACING <= spacing <= _LARGEST_SPACING for spacing in pixels.GetSpacing()):
+        raise GeometryError(
+            f"The spacing {pixels.GetSpacing()} is not one of a medical image ({_SMALLEST_SPACING:g} to "
+            f"{_LARGEST_SPACING:g} mm). Correct the header of the image."
+        )
     if not all(np.isfinite(pixels.GetOrigin())):
         raise GeometryError(f"The origin {pixels.GetOrigin()} is not finite. Correct the header of the image.")
     dimension = pixels.GetDimension()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -137,6 +138,8 @@ def _checked(owner: Configurable, info: ParameterInfo, value: Any) -> Any:
 
 def _checked_scalar(owner: Configurable, info: ParameterInfo, value: Any) -> Scalar:
     if info.kind is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > sys.float_info.max:
+            raise _refusal(owner, info, value, "must be finite")
         value = float(value)
     if type(value) is not info.kind:
         raise _refusal(owner, info, value, f"must be {info.kind.__name__}")
@@ -155,4 +158,11 @@ def _checked_scalar(owner: Configurable, info: ParameterInfo, value: Any) -> Sca
 def _refusal(owner: Configurable, info: ParameterInfo, value: Any, rule: str) -> InvalidSettingError:
     unit = f" {info.unit}" if info.unit else ""
     where = type(owner).name or type(owner).__name__
-    return InvalidSettingError(f"{where}: '{info.name}' {rule}{unit}, but is {value!r:.80}.")
+    return InvalidSettingError(f"{where}: '{info.name}' {rule}{unit}, but is {_shown(value)}.")
+
+
+def _shown(value: Any) -> str:
+    """Return the beginning of a value's text; Python refuses to print integers of thousands of digits."""
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return "a number beyond all bounds"
+    return f"{value!r:.80}"

@@ -109,7 +109,9 @@ def repeat(
     segmentation: Segmentation | None = None,
     progress: Progress = Progress(),  # noqa: B008
 ) -> Analysis:
-    """Run again what a record describes, on the same image; the results are equal bit for bit.
+    """Run again what a record describes, on the same image; with the same software the results are equal bit for bit.
+
+    If code or libraries are other ones than those of the record, a warning in the result's provenance names them.
 
     Raises
     ------
@@ -121,7 +123,22 @@ def repeat(
     given = segmentation_hash(segmentation) if segmentation else ""
     if given != record.segmentation_sha256:
         raise InvalidSettingError("This is not the existing segmentation of the record: give the same one again.")
-    return run(image, Preset.from_json(record.preset), segmentation=segmentation, progress=progress)
+    analysis = run(image, Preset.from_json(record.preset), segmentation=segmentation, progress=progress)
+    return replace(analysis, provenance=_with_drift(analysis.provenance, record))
+
+
+def _with_drift(now: Provenance, then: Provenance) -> Provenance:
+    """Warn of software that differs from that of the record."""
+    names = sorted(set(now.software) | set(then.software))
+    changed = [name for name in names if now.software.get(name) != then.software.get(name)]
+    if not changed:
+        return now
+    words = ", ".join(
+        f"{name} {then.software.get(name, 'none')} then, {now.software.get(name, 'none')} now" for name in changed
+    )
+    return replace(
+        now, warnings=(*now.warnings, f"The record was made with other software: {words}. Results may differ.")
+    )
 
 
 def segmentation_hash(segmentation: Segmentation) -> str:

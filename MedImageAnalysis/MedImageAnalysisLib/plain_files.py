@@ -45,6 +45,11 @@ _SPACING_KEYS = {
     "NrrdImageIO": re.compile(rb"^(spacings|space directions):", re.MULTILINE),
     "MetaImageIO": re.compile(rb"^\s*(ElementSpacing|ElementSize)\s*[=:]", re.MULTILINE),
 }
+# What follows these is pixels, which no reader takes for header lines.
+_HEADER_ENDS = {
+    "NrrdImageIO": re.compile(rb"\r?\n\r?\n"),
+    "MetaImageIO": re.compile(rb"^\s*ElementDataFile\s*[=:].*\n", re.MULTILINE),
+}
 _UNKNOWN_SPACING = "The file does not tell the pixel spacing: lengths are in pixels."
 _WHITE_IS_ZERO = "inverted white-is-zero to black-is-zero (highest storable value - value)"
 _DETACHED = re.compile(rb"^\s*(?:ElementDataFile\s*[=:]|data ?file:)\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
@@ -158,8 +163,15 @@ def _byte_count(reader: sitk.ImageFileReader) -> int:
 
 
 def _header(path: Path) -> bytes:
+    """Return the beginning of a file; of NRRD and MetaImage this is the whole text header, or the file is refused."""
     with path.open("rb") as file:
-        return file.read(_HEADER_BYTES)
+        start = file.read(_HEADER_BYTES)
+        more = bool(file.read(1))
+    if more and plain_format(path) in _HEADER_ENDS and not _HEADER_ENDS[plain_format(path)].search(start):
+        raise UnreadableImageError(
+            f"'{path.name}' has a header of more than {_HEADER_BYTES} bytes. Save the image again without comments."
+        )
+    return start
 
 
 def _check_detached(path: Path, header: bytes) -> None:

@@ -267,7 +267,7 @@ def _mapping(value: Any, key: str) -> Mapping[str, Any]:
 
 def _text(data: Mapping[str, Any], key: str) -> str:
     value = data[key]
-    if not isinstance(value, str) or not value or len(value) > 2000:
+    if not isinstance(value, str) or not value.isprintable() or not value or len(value) > 2000:
         raise InvalidSettingError(f"'{key}' must be a text, but is {value!r:.40}.")
     return value
 

@@ -29,7 +29,8 @@ __all__ = ["fitted", "read_segmentation"]
 TOTALSEGMENTATOR = "totalsegmentator"
 
 _MOST_LABELS = 4096
-_NAME = re.compile(r"Segment(\d+)_Name$")
+_LARGEST_LABEL = 65535
+_NAME = re.compile(r"Segment(\d{1,6})_Name$")
 
 
 def read_segmentation(
@@ -163,6 +164,8 @@ def _from_seg_nrrd(components: sitk.Image, path: Path) -> Segmentation:
     segments = tuple(_segment(fields, number, path) for number in numbers)
     if any(segment.layer >= count for segment in segments):
         raise UnreadableImageError(f"'{path.name}' is damaged: a segment lies in a layer that the file does not have.")
+    if len({(segment.layer, segment.label) for segment in segments}) < len(segments):
+        raise UnreadableImageError(f"'{path.name}' is damaged: two segments have the same label in one layer.")
     return Segmentation(layers, segments)
 
 
@@ -177,10 +180,12 @@ def _segment(fields: Mapping[str, str], number: int, path: Path) -> Segment:
         label = int(fields.get(f"{prefix}LabelValue", "1"))
         layer = int(fields.get(f"{prefix}Layer", str(number)))
         red, green, blue = (float(value) for value in fields.get(f"{prefix}Color", "0.5 0.5 0.5").split())
+        if not (1 <= label <= _LARGEST_LABEL and layer >= 0 and all(0 <= part <= 1 for part in (red, green, blue))):
+            raise ValueError("label, layer or color out of range")
     except ValueError as error:
         raise UnreadableImageError(f"'{path.name}' is damaged: segment {number} has a malformed header.") from error
     return Segment(
-        name=fields[f"{prefix}Name"],
+        name="".join(letter for letter in fields[f"{prefix}Name"] if letter.isprintable()),
         label=label,
         color=(red, green, blue),
         category=category,

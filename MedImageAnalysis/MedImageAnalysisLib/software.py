@@ -18,10 +18,10 @@ _DETERMINES_RESULTS = frozenset({".py", ".json", ".csv", ".npz", ".onnx"})
 
 
 def software_versions() -> dict[str, str]:
-    """Return the versions of this package, Python and the libraries that compute, by name, and what counts textures."""
+    """Return versions by name: this package and the hash of its code, Python, libraries, and what counts textures."""
     from .features.counts import describe_backend
 
-    versions = {"MedImageAnalysis": __version__, "Python": platform.python_version()}
+    versions = {"MedImageAnalysis": __version__, "code": code_fingerprint(), "Python": platform.python_version()}
     return versions | {name: installed_version(name) for name in REQUIRED} | {"texture counting": describe_backend()}
 
 

@@ -82,12 +82,14 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     """Print a table that fits the terminal."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left")
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*map(str, row))
+        # As plain text: what presets and models of strangers say is not markup, and may hold no control characters.
+        table.add_row(*(Text("".join(c for c in str(cell) if c.isprintable() or c == "\n")) for cell in row))
     Console().print(table)
 
 

@@ -74,8 +74,10 @@ def provenance_from_json(data: Any) -> Provenance:
         values = dict(data["provenance"])
         steps = tuple(StepRecord(**step) for step in values.pop("steps"))
         corrections, warnings = tuple(values.pop("corrections")), tuple(values.pop("warnings"))
+        if not isinstance(values["preset"], dict) or not isinstance(values["software"], dict):
+            raise TypeError("preset and software must hold names and values")
         return Provenance(**values, steps=steps, corrections=corrections, warnings=warnings)
-    except (KeyError, TypeError) as problem:
+    except (KeyError, TypeError, ValueError) as problem:
         raise InvalidSettingError(f"This is not a record of an analysis: {problem!r:.120}.") from problem
 
 

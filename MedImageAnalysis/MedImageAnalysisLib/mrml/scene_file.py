@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["open_scene", "save_scene", "write_scene"]
 
+# Far beyond any scene of images; what unpacks to more is a bomb.
+_LARGEST_SCENE = 200 * 2**30
 # Files whose content is compressed already.
 _COMPRESSED = (".nrrd", ".gz", ".png", ".jpg", ".zip")
 
@@ -152,10 +155,11 @@ def _unzip(path: Path, folder: Path) -> Path:
             if any(name.is_absolute() or ".." in name.parts for name in names):
                 raise UnreadableImageError(f"{path.name} holds paths that lead out of it: it is not a scene to trust.")
             size = sum(entry.file_size for entry in archive.infolist())
-            if size > shutil.disk_usage(folder).free:
-                raise UnreadableImageError(f"{path.name} unpacks to {size} bytes, more than the disk can hold.")
+            if size > min(shutil.disk_usage(folder).free // 2, _LARGEST_SCENE):
+                raise UnreadableImageError(f"{path.name} unpacks to {size} bytes, more than can be read safely.")
             archive.extractall(folder)
-    except (OSError, zipfile.BadZipFile) as error:
+    # RuntimeError: encrypted; NotImplementedError: an unknown compression; zlib.error: damaged content.
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
         raise UnreadableImageError(f"The scene {path.name} cannot be opened: {error}.") from error
     descriptions = sorted(folder.rglob("*.mrml"), key=lambda file: len(file.parts))
     if not descriptions:

@@ -76,6 +76,8 @@ class Fields:
         value = self._take(key, default)
         if not isinstance(value, str) or len(value) > MAXIMUM_TEXT:
             raise self.refusal(key, f"must be a text of at most {MAXIMUM_TEXT:,} characters", value)
+        if any(0xD800 <= ord(letter) <= 0xDFFF or letter == "\x1b" for letter in value):
+            raise self.refusal(key, "must hold no surrogates and no control sequences")
         if not value.strip() and not empty and default is _REQUIRED:
             raise self.refusal(key, "must not be empty")
         if pattern and not re.fullmatch(pattern, value):

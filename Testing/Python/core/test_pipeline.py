@@ -1,6 +1,7 @@
 """The pipeline: four stages in a row, and a record that repeats them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,6 +97,12 @@ def test_a_record_refuses_another_image(an_analysis, discs):
         repeat(an_analysis.provenance, other)
 
 
+def test_repeating_with_other_software_says_so(an_analysis, an_image):
+    older = replace(an_analysis.provenance, software={**an_analysis.provenance.software, "numpy": "1.0"})
+    assert any("numpy 1.0 then" in warning for warning in repeat(older, an_image).provenance.warnings)
+    assert not any("other software" in text for text in repeat(an_analysis.provenance, an_image).provenance.warnings)
+
+
 def test_the_record_is_strict_json_without_pixels(an_analysis, tmp_path):
     write_record(an_analysis, tmp_path / "analysis.json")
     text = (tmp_path / "analysis.json").read_text()
@@ -103,7 +110,18 @@ def test_the_record_is_strict_json_without_pixels(an_analysis, tmp_path):
     assert len(text) < 200_000
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 1}', '{"format": 9, "provenance": {}}', "null"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"format": 1}',
+        '{"format": 9, "provenance": {}}',
+        "null",
+        '{"format": 1, "provenance": ["abc"]}',
+    ],
+)
 def test_what_is_not_a_record_is_refused(text, tmp_path):
     (tmp_path / "bad.json").write_text(text)
     with pytest.raises(InvalidSettingError):

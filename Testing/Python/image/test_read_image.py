@@ -23,7 +23,7 @@ from MedImageAnalysisLib.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from MedImageAnalysisLib.image import read_image
+from MedImageAnalysisLib.image import from_pixels, read_image
 from MedImageAnalysisLib.progress import Progress
 
 LOSSLESS_VOLUMES = [".nrrd", ".mha", ".mhd", ".nhdr"]
@@ -459,3 +459,29 @@ def test_real_volumes_are_read(real_data):
     assert image.pixels.GetSpacing() == pytest.approx((0.78125, 0.78125, 6.5))
     image = read_image(real_data / "ct_torso" / "example_ct.nii.gz")
     assert image.pixels.GetSize() == (122, 101, 112)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "link"),
+    [
+        (
+            "padded.nrrd",
+            "NRRD0004\ntype: uchar\ndimension: 1\nsizes: 100\nencoding: raw\n",
+            "data file: /etc/passwd\n\n",
+        ),
+        ("padded.mhd", "ObjectType = Image\nNDims = 1\nDimSize = 100\n", "ElementDataFile = /etc/passwd\n"),
+    ],
+)
+def test_a_link_to_another_file_cannot_hide_behind_a_long_header(tmp_path, name, before, link):
+    comments = "# nothing to see here\n" * 5000
+    (tmp_path / name).write_text(before + comments + link)
+    with pytest.raises(UnreadableImageError, match="header of more than"):
+        read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("spacing", [1e-30, 1e30])
+def test_a_spacing_beyond_all_bodies_is_refused(spacing):
+    image = sitk.Image([4, 4], sitk.sitkUInt8)
+    image.SetSpacing([spacing, 1.0])
+    with pytest.raises(GeometryError, match="not one of a medical image"):
+        from_pixels(image)
