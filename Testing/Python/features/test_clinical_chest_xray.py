@@ -59,6 +59,12 @@ def test_ratio_has_no_unit_and_does_not_depend_on_spacing(outlines):
     assert ratio.unit == "1"
 
 
+def test_ratio_states_its_error_only_where_it_has_a_value(outlines):
+    assert 0.005 < measured(segmentation_of(outlines))["cardiothoracic_ratio"].standard_error < 0.05
+    del outlines["heart"]
+    assert measured(segmentation_of(outlines))["cardiothoracic_ratio"].standard_error is None
+
+
 def test_widths_are_in_millimeters_along_the_rows(outlines):
     found = measured(segmentation_of(outlines, (0.5, 2.0)))
     assert found["cardiac_width"].value == pytest.approx(45.0)

@@ -251,7 +251,7 @@ def test_heart_agrees_with_the_masks_of_jsrt(jsrt_scores):
 
 
 def test_ratio_agrees_with_that_of_the_masks_of_jsrt(jsrt_scores):
-    assert jsrt_scores[:, 2].mean() <= 0.035
+    assert jsrt_scores[:, 2].mean() <= 0.05
 
 
 def test_demo_radiograph_has_the_ratio_that_a_reader_finds():
