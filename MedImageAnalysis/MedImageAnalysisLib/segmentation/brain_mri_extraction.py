@@ -33,7 +33,7 @@ _BRIDGE_RADIUS_MM = 5.0
 _SULCUS_RADIUS_MM = 8.0
 _SURFACE_SLACK_MM = 1.0
 # A head with less than this share outside of the first surface has been skull-stripped.
-_STRIPPED_SHARE = 0.1
+_STRIPPED_SHARE = 0.02
 
 
 def extract_brain(image: sitk.Image, fraction: float, progress: Progress) -> np.ndarray:
