@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .definition import Family, Undefined, Values
+from .distribution import weighted_sum
 from .region import Region
 
 __all__ = ["FAMILY", "PairSums", "compute"]
@@ -54,7 +55,7 @@ class PairSums:
             raise Undefined("All intensities are equal, so they do not vary in space.")
         deviations = intensities - intensities.mean()
         self.count = intensities.size
-        self.variation = float(deviations @ deviations)
+        self.variation = weighted_sum(deviations, deviations)
         self.weights, self.products, self.squares = _weighted_pair_sums(region.mask, deviations, region.spacing)
 
 
