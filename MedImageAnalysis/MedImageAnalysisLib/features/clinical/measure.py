@@ -21,9 +21,7 @@ class ClinicalMeasure(Configurable, ABC):
     """
 
     @abstractmethod
-    def __call__(
-        self, image: MedicalImage, segmentation: Segmentation, progress: Progress
-    ) -> tuple[Measurement, ...]:
+    def __call__(self, image: MedicalImage, segmentation: Segmentation, progress: Progress) -> tuple[Measurement, ...]:
         """Return the measurements, in the order in which people read them."""
 
 
