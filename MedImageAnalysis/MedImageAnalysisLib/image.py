@@ -17,7 +17,7 @@ import SimpleITK as sitk
 
 from .analysis import ImageInfo, MedicalImage, SlicePlacement
 from .errors import GeometryError, InvalidSettingError, UnreadableImageError, UnsupportedImageError
-from .limits import check_dimension, times
+from .formats.limits import check_dimension, times
 from .progress import Progress
 
 __all__ = ["content_hash", "from_pixels", "read_image"]
@@ -97,7 +97,7 @@ def _check_there(path: Path) -> None:
 
 
 def _read(paths: tuple[Path, ...], color: str, progress: Progress) -> tuple[sitk.Image, ImageInfo]:
-    from .plain_files import plain_format, read_plain
+    from .formats.plain_files import plain_format, read_plain
 
     if len(paths) == 1 and paths[0].is_file() and plain_format(paths[0]):
         return read_plain(paths[0], color)

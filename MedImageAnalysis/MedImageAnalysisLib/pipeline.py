@@ -22,8 +22,8 @@ from .analysis import (
     StepRecord,
 )
 from .errors import GeometryError, InvalidSettingError
-from .geometry import describe_grid, resample_segmentation, same_grid, scaled
 from .image import content_hash
+from .imaging.geometry import describe_grid, resample_segmentation, same_grid, scaled
 from .parameters import Configurable
 from .preset import Preset, check_suits
 from .progress import Progress

@@ -16,10 +16,10 @@ from .analysis import ImageInfo, MedicalImage, Segment, Segmentation
 from .errors import GeometryError, InvalidSettingError, UnreadableImageError, UnsupportedImageError
 from .export.segmentation import KEY_TAG
 from .export.terminology import parse_terminology_entry
-from .geometry import describe_grid, resample_segmentation, same_grid
+from .formats.plain_files import plain_format, read_components
 from .image import from_pixels
-from .placement import as_volume
-from .plain_files import plain_format, read_components
+from .imaging.geometry import describe_grid, resample_segmentation, same_grid
+from .imaging.placement import as_volume
 from .progress import Progress
 from .terminology import generic_segment
 from .terminology.matching import matched, totalsegmentator_names

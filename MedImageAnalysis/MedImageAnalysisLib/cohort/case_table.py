@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InvalidSettingError
-from ..plain_files import detached_pixels
+from ..formats.plain_files import detached_pixels
 from .case import CohortCase
 from .identity import Pseudonyms
 

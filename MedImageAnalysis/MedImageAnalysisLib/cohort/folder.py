@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..dicom.description import PROJECTIONS
 from ..errors import MedImageError, MissingPackageError, UnreadableImageError
-from ..plain_files import detached_pixels, plain_format
+from ..formats.plain_files import detached_pixels, plain_format
 from .case import CohortCase, Quarantined
 from .identity import Pseudonyms, without_file_names
 

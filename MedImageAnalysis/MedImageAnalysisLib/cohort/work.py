@@ -139,8 +139,8 @@ def input_hash(case: CohortCase) -> str:
 
 def read_case(case: CohortCase, color: str) -> tuple[MedicalImage, Segmentation | None]:
     """Read the image of a case and, if it has one, its segmentation."""
+    from ..formats.plain_files import plain_format
     from ..image import read_image
-    from ..plain_files import plain_format
     from ..segmentation_file import read_segmentation
 
     if case.folder:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import MissingPackageError, UnreadableImageError, UnsupportedImageError
-from ..limits import check_size
+from ..formats.limits import check_size
 
 if TYPE_CHECKING:
     from pydicom import Dataset

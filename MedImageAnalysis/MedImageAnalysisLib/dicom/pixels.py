@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from ..color import luminance
 from ..errors import MissingPackageError
+from ..formats.color import luminance
 from .header import Plane, damage_as_error
 
 if TYPE_CHECKING:

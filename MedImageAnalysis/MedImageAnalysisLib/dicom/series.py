@@ -10,9 +10,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import ImageInfo, SlicePlacement
-from ..color import LUMINANCE_CORRECTION
 from ..errors import GeometryError, UnsupportedImageError
-from ..limits import check_size
+from ..formats.color import LUMINANCE_CORRECTION
+from ..formats.limits import check_size
 from ..progress import Progress
 from .checks import Stack, arrange, without_copies, without_localizers
 from .description import PROJECTIONS, describe

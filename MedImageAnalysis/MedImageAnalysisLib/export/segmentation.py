@@ -15,7 +15,7 @@ import SimpleITK as sitk
 
 from ..analysis import MedicalImage, Segment, Segmentation
 from ..errors import ExportError
-from ..placement import as_volume
+from ..imaging.placement import as_volume
 from .images import write_image
 from .terminology import terminology_entry
 

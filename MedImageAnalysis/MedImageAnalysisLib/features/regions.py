@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from ..analysis import Segment, Segmentation
 from ..errors import GeometryError, InvalidSettingError
-from ..geometry import describe_grid, resample_segmentation, same_grid
+from ..imaging.geometry import describe_grid, resample_segmentation, same_grid
 from .definition import Undefined
 from .local_intensity import RADIUS
 from .region import Region, bounding_box

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import FeatureDefinition, FeatureTable, Segment, Segmentation
-from ..geometry import resample_segmentation
+from ..imaging.geometry import resample_segmentation
 from ..progress import Progress
 from .perturbation import Change, Perturbations, noise_level, perturbed
 from .settings import FeatureSettings

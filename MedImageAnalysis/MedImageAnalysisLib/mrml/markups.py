@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..analysis import Line, MedicalImage
-from ..placement import patient_point
+from ..imaging.placement import patient_point
 from .access import added_node
 from .volumes import to_ras
 

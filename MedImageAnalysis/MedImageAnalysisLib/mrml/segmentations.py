@@ -12,7 +12,7 @@ from ..analysis import MedicalImage, Segment, Segmentation
 from ..errors import GeometryError, UnsupportedImageError
 from ..export.segmentation import KEY_TAG, segment_ids
 from ..export.terminology import parse_terminology_entry, terminology_entry
-from ..placement import as_volume
+from ..imaging.placement import as_volume
 from ..terminology import structures
 from ..terminology.matching import matched
 from .access import added_node, import_slicer

@@ -14,10 +14,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import MedicalImage
-from ..color import LUMINANCE_CORRECTION, luminance
 from ..errors import GeometryError, UnsupportedImageError
+from ..formats.color import LUMINANCE_CORRECTION, luminance
 from ..image import from_pixels
-from ..placement import as_volume
+from ..imaging.placement import as_volume
 from .access import added_node
 from .image_info import read_info, unplaced, write_info
 

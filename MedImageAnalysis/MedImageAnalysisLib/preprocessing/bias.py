@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from ..filters import single_threaded
+from ..imaging.filters import single_threaded
+from ..imaging.pixels import as_float, image_like, is_constant, slabs, view, with_minimum_size
 from ..parameters import parameter
-from ..pixels import as_float, image_like, is_constant, slabs, view, with_minimum_size
 from ..progress import Progress, run_filter
 from .scalar_step import ScalarStep
 from .step import STEPS

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from ..histogram import Histogram
+from ..imaging.histogram import Histogram
+from ..imaging.pixels import as_float, axis_lengths, image_like, is_constant, slabs, view
 from ..parameters import parameter
-from ..pixels import as_float, axis_lengths, image_like, is_constant, slabs, view
 from ..progress import Progress
 from .scalar_step import ScalarStep
 from .step import STEPS

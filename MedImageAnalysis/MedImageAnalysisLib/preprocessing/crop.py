@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from ..histogram import Histogram, multi_otsu
+from ..imaging.histogram import Histogram, multi_otsu
+from ..imaging.pixels import is_constant, mask_image, view
 from ..parameters import parameter
-from ..pixels import is_constant, mask_image, view
 from ..progress import Progress, run_filter
 from .scalar_step import ScalarStep
 from .step import STEPS

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
+from ..imaging.pixels import as_float, is_constant
 from ..parameters import parameter
-from ..pixels import as_float, is_constant
 from ..progress import Progress, run_filter
 from .scalar_step import ScalarStep
 from .step import STEPS

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from ..filters import gaussian_smooth
+from ..imaging.filters import gaussian_smooth
+from ..imaging.pixels import as_float, image_like, is_constant, view
 from ..parameters import parameter
-from ..pixels import as_float, image_like, is_constant, view
 from ..progress import Progress
 from .scalar_step import ScalarStep
 from .step import STEPS

@@ -8,9 +8,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import UnsupportedImageError
-from ..histogram import percentiles
+from ..imaging.histogram import percentiles
+from ..imaging.pixels import image_like, is_constant, view
 from ..parameters import parameter
-from ..pixels import image_like, is_constant, view
 from ..progress import Progress
 from .scalar_step import ScalarStep
 from .step import STEPS

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from ..filters import noise_level
+from ..imaging.filters import noise_level
+from ..imaging.pixels import as_float, blocks, image_like, view
 from ..parameters import parameter
-from ..pixels import as_float, blocks, image_like, view
 from ..progress import Progress
 from .scalar_step import ScalarStep
 from .step import STEPS

@@ -10,9 +10,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InvalidSettingError, UnsupportedImageError
-from ..histogram import Histogram, multi_otsu
+from ..imaging.histogram import Histogram, multi_otsu
+from ..imaging.pixels import image_like, is_constant, require_scalar, slabs, view
 from ..parameters import parameter
-from ..pixels import image_like, is_constant, require_scalar, slabs, view
 from ..progress import Progress
 from .scalar_step import ScalarStep
 from .step import STEPS

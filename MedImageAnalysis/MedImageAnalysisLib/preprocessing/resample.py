@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import SimpleITK as sitk
 
 from ..errors import InvalidSettingError
-from ..filters import gaussian_smooth
+from ..imaging.filters import gaussian_smooth
 from ..parameters import parameter
 from ..progress import Progress, run_filter
 from .scalar_step import ScalarStep

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
-from ..pixels import require_scalar
+from ..imaging.pixels import require_scalar
 from ..progress import Progress
 from .step import PreprocessingStep
 

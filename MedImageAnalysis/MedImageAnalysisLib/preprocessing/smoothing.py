@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from ..filters import gaussian_smooth, noise_level
+from ..imaging.filters import gaussian_smooth, noise_level
+from ..imaging.pixels import as_float, axis_lengths, blocks, image_like, radius_in_voxels, view
 from ..parameters import parameter
-from ..pixels import as_float, axis_lengths, blocks, image_like, radius_in_voxels, view
 from ..progress import Progress, run_filter
 from .scalar_step import ScalarStep
 from .step import STEPS

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from ..imaging.pixels import as_float, axis_lengths, image_like, is_constant, radius_in_voxels, view
 from ..parameters import parameter
-from ..pixels import as_float, axis_lengths, image_like, is_constant, radius_in_voxels, view
 from ..progress import Progress
 from .scalar_step import ScalarStep
 from .step import STEPS

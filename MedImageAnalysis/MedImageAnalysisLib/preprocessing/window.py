@@ -8,9 +8,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InvalidSettingError
-from ..histogram import percentiles
+from ..imaging.histogram import percentiles
+from ..imaging.pixels import as_float, image_like, view
 from ..parameters import parameter
-from ..pixels import as_float, image_like, view
 from ..progress import Progress, run_filter
 from .scalar_step import ScalarStep
 from .step import STEPS

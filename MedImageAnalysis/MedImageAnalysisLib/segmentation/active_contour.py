@@ -8,9 +8,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import Segmentation
-from ..filters import gradient_magnitude
+from ..imaging.filters import gradient_magnitude
+from ..imaging.pixels import cropped_like, image_like, mask_image, view, with_minimum_size
 from ..parameters import parameter
-from ..pixels import cropped_like, image_like, mask_image, view, with_minimum_size
 from ..progress import Progress, run_filter
 from .method import METHODS
 from .scalar_method import ScalarMethod, labeled, starting_region

@@ -8,8 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import Segmentation
+from ..imaging.pixels import image_like, mask_image, require_scalar
 from ..parameters import parameter
-from ..pixels import image_like, mask_image, require_scalar
 from ..progress import Progress
 from ..terminology import segment
 from .brain_mri_extraction import extract_brain

@@ -12,8 +12,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import UnsupportedImageError
-from ..filters import gaussian_smooth
-from ..pixels import image_like, mask_image, view
+from ..imaging.filters import gaussian_smooth
+from ..imaging.pixels import image_like, mask_image, view
 from ..progress import Progress, run_filter
 from .brain_mri_surface import brain_surface, head_intensities, inside
 

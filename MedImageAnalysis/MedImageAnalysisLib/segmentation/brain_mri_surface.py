@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import UnsupportedImageError
-from ..pixels import view
+from ..imaging.pixels import view
 from ..progress import Progress
 
 __all__ = ["HeadIntensities", "brain_surface", "head_intensities", "inside"]

@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import Segmentation
-from ..pixels import axis_lengths, mask_image, view
+from ..imaging.pixels import axis_lengths, mask_image, view
 from ..progress import Progress
 from ..terminology import generic_segment
 from .clustering import TissueClasses

@@ -10,9 +10,9 @@ import SimpleITK as sitk
 
 from ..analysis import Segmentation
 from ..errors import UnsupportedImageError
-from ..filters import gaussian_smooth
+from ..imaging.filters import gaussian_smooth
+from ..imaging.pixels import image_like, mask_image, require_scalar, view
 from ..parameters import parameter
-from ..pixels import image_like, mask_image, require_scalar, view
 from ..progress import Progress
 from ..terminology import segment
 from .brain_mri_extraction import distance_to

@@ -9,9 +9,9 @@ import SimpleITK as sitk
 
 from ..analysis import Segmentation
 from ..errors import UnsupportedImageError
-from ..filters import gaussian_smooth
+from ..imaging.filters import gaussian_smooth
+from ..imaging.pixels import image_like, require_scalar, view
 from ..parameters import parameter
-from ..pixels import image_like, require_scalar, view
 from ..progress import Progress
 from ..terminology import segment
 from .cardiac_mri_polar import RADIUS_STEP_MM, Rays, closed_path, convex

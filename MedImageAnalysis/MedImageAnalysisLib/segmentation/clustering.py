@@ -9,9 +9,9 @@ import SimpleITK as sitk
 
 from ..analysis import Segmentation
 from ..errors import InvalidSettingError
-from ..histogram import Histogram, multi_otsu
+from ..imaging.histogram import Histogram, multi_otsu
+from ..imaging.pixels import axis_lengths, slabs, view
 from ..parameters import parameter
-from ..pixels import axis_lengths, slabs, view
 from ..progress import Progress
 from .method import METHODS
 from .scalar_method import ScalarMethod, foreground, labeled

@@ -9,8 +9,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import Segmentation
+from ..imaging.pixels import mask_image, view
 from ..parameters import parameter
-from ..pixels import mask_image, view
 from ..progress import Progress, run_filter
 from .method import METHODS
 from .scalar_method import Refinement, ScalarMethod, labeled, starting_region

@@ -15,7 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import Segment, Segmentation
-from ..pixels import image_like, require_scalar, slabs, view
+from ..imaging.pixels import image_like, require_scalar, slabs, view
 from ..progress import Progress, run_filter
 from ..terminology import segment
 

@@ -9,8 +9,8 @@ import SimpleITK as sitk
 
 from ..analysis import Segmentation
 from ..errors import GeometryError, InvalidSettingError
+from ..imaging.pixels import as_float, mask_image, view
 from ..parameters import parameter
-from ..pixels import as_float, mask_image, view
 from ..progress import Progress, run_filter
 from .method import METHODS
 from .scalar_method import ScalarMethod, labeled, starting_region

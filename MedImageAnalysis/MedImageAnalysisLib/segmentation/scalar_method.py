@@ -11,9 +11,9 @@ import SimpleITK as sitk
 
 from ..analysis import Segmentation
 from ..errors import InvalidSettingError, UnsupportedImageError
-from ..geometry import describe_grid, same_grid
-from ..histogram import Histogram, multi_otsu
-from ..pixels import axis_lengths, image_like, require_scalar, view
+from ..imaging.geometry import describe_grid, same_grid
+from ..imaging.histogram import Histogram, multi_otsu
+from ..imaging.pixels import axis_lengths, image_like, require_scalar, view
 from ..progress import Progress
 from ..terminology import generic_segment
 from .method import SegmentationMethod

@@ -10,9 +10,9 @@ import SimpleITK as sitk
 
 from ..analysis import Segmentation
 from ..errors import UnsupportedImageError
-from ..histogram import percentiles
+from ..imaging.histogram import percentiles
+from ..imaging.pixels import image_like, is_constant, view, with_minimum_size
 from ..parameters import parameter
-from ..pixels import image_like, is_constant, view, with_minimum_size
 from ..progress import Progress, run_filter
 from .method import METHODS
 from .scalar_method import ScalarMethod, in_raster_order, labeled

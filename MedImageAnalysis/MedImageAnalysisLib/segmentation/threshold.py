@@ -9,9 +9,9 @@ import SimpleITK as sitk
 
 from ..analysis import Segmentation
 from ..errors import InvalidSettingError
-from ..histogram import Histogram, multi_otsu
+from ..imaging.histogram import Histogram, multi_otsu
+from ..imaging.pixels import slabs, view
 from ..parameters import parameter
-from ..pixels import slabs, view
 from ..progress import Progress
 from .method import METHODS
 from .scalar_method import ScalarMethod, labeled
@@ -87,7 +87,7 @@ class MultiOtsu(ScalarMethod):
 
     References
     ----------
-    Liao, Chen, Chung 2001, J Inf Sci Eng 17:713; see :func:`MedImageAnalysisLib.histogram.multi_otsu`.
+    Liao, Chen, Chung 2001, J Inf Sci Eng 17:713; see :func:`MedImageAnalysisLib.imaging.histogram.multi_otsu`.
     """
 
     name = "multi-otsu"

@@ -9,9 +9,9 @@ import SimpleITK as sitk
 
 from ..analysis import Segmentation
 from ..errors import InvalidSettingError
-from ..filters import gradient_magnitude
+from ..imaging.filters import gradient_magnitude
+from ..imaging.pixels import axis_lengths, image_like, mask_image, radius_in_voxels, view
 from ..parameters import parameter
-from ..pixels import axis_lengths, image_like, mask_image, radius_in_voxels, view
 from ..progress import Progress, run_filter
 from .method import METHODS
 from .scalar_method import ScalarMethod, foreground, in_raster_order, labeled

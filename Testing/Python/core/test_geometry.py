@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from MedImageAnalysisLib.analysis import Segmentation
-from MedImageAnalysisLib.geometry import describe_grid, resample_segmentation, same_grid, scaled
+from MedImageAnalysisLib.imaging.geometry import describe_grid, resample_segmentation, same_grid, scaled
 from MedImageAnalysisLib.terminology import generic_segment
 
 

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, Segmentation
 from MedImageAnalysisLib.errors import Cancelled, GeometryError, InvalidSettingError, UnsuitablePresetError
 from MedImageAnalysisLib.export.record import analysis_to_json, read_record, write_record
-from MedImageAnalysisLib.geometry import same_grid
+from MedImageAnalysisLib.imaging.geometry import same_grid
 from MedImageAnalysisLib.pipeline import repeat, run
 from MedImageAnalysisLib.preset import Preset
 from MedImageAnalysisLib.progress import Progress

@@ -9,9 +9,9 @@ from dicom_phantom import enhanced_ct, image_dataset, write, write_series
 from pydicom.data import get_testdata_file
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
-from MedImageAnalysisLib import limits
 from MedImageAnalysisLib.dicom import pixels as dicom_pixels
 from MedImageAnalysisLib.errors import MedImageError, MissingPackageError, UnreadableImageError, UnsupportedImageError
+from MedImageAnalysisLib.formats import limits
 from MedImageAnalysisLib.image import read_image
 
 RADIOGRAPH = {"Modality": "DX", "position": None, "orientation": None, "intercept": None}

@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from MedImageAnalysisLib import limits, plain_files
 from MedImageAnalysisLib.errors import (
     Cancelled,
     GeometryError,
@@ -23,6 +22,7 @@ from MedImageAnalysisLib.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
+from MedImageAnalysisLib.formats import limits, plain_files
 from MedImageAnalysisLib.image import from_pixels, read_image
 from MedImageAnalysisLib.progress import Progress
 

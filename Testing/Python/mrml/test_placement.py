@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, SlicePlacement
-from MedImageAnalysisLib.placement import as_volume, patient_point
+from MedImageAnalysisLib.imaging.placement import as_volume, patient_point
 
 
 @pytest.fixture

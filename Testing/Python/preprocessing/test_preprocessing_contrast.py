@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from MedImageAnalysisLib.errors import InvalidSettingError
-from MedImageAnalysisLib.histogram import Histogram, multi_otsu, percentiles
+from MedImageAnalysisLib.imaging.histogram import Histogram, multi_otsu, percentiles
 from MedImageAnalysisLib.preprocessing import STEPS
 from MedImageAnalysisLib.preprocessing.normalize import HistogramMatch
 from MedImageAnalysisLib.progress import Progress

@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
-from MedImageAnalysisLib.filters import gaussian_smooth, noise_level
+from MedImageAnalysisLib.imaging.filters import gaussian_smooth, noise_level
 from MedImageAnalysisLib.preprocessing import STEPS
 
 DENOISERS = ["median", "gaussian", "curvature-flow", "anisotropic-diffusion", "bilateral", "non-local-means"]

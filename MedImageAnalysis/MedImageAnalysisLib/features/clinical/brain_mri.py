@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...analysis import Measurement, MedicalImage, Segmentation
-from ...pixels import view
+from ...imaging.pixels import view
 from ...progress import Progress
 from .measure import MEASURES, ClinicalMeasure
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...analysis import Measurement, MedicalImage, Segmentation
-from ...pixels import axis_lengths, view
+from ...imaging.pixels import axis_lengths, view
 
 __all__ = ["Found", "Quantity", "doubt_hounsfield", "found", "volume_ml"]
 

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ...analysis import FeatureDefinition, FeatureTable, Segmentation
 from ...errors import InvalidSettingError
-from ...geometry import resample_segmentation
+from ...imaging.geometry import resample_segmentation
 from ...progress import Progress
 from ..definition import Undefined
 from ..regions import RegionReader

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...errors import GeometryError, InvalidSettingError, UnknownNameError, UnsupportedImageError
-from ...geometry import describe_grid, same_grid
+from ...imaging.geometry import describe_grid, same_grid
 from ...progress import Progress
 from ..definition import Undefined
 from ..levels import GrayLevels, discretized

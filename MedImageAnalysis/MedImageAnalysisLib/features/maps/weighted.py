@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...errors import GeometryError, InvalidSettingError
-from ...geometry import describe_grid, same_grid
+from ...imaging.geometry import describe_grid, same_grid
 
 __all__ = ["weighted_map"]
 

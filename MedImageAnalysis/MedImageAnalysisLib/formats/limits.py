@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from .errors import UnreadableImageError, UnsupportedImageError
+from ..errors import UnreadableImageError, UnsupportedImageError
 
 __all__ = ["check_dimension", "check_size", "times"]
 

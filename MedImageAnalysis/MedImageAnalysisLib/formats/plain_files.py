@@ -11,9 +11,9 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from .analysis import ImageInfo
+from ..analysis import ImageInfo
+from ..errors import UnreadableImageError, UnsupportedImageError
 from .color import LUMINANCE_CORRECTION, luminance
-from .errors import UnreadableImageError, UnsupportedImageError
 from .limits import check_dimension, check_size
 from .nifti import checked_nifti
 from .tiff import is_white_zero

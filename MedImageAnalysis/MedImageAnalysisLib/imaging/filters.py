@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 import SimpleITK as sitk
 
+from ..progress import Progress, run_filter
 from .pixels import as_float, cropped_like, view, with_minimum_size
-from .progress import Progress, run_filter
 
 __all__ = ["gaussian_smooth", "gradient_magnitude", "noise_level", "single_threaded"]
 

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .errors import UnreadableImageError, UnsupportedImageError
+from ..errors import UnreadableImageError, UnsupportedImageError
 from .limits import check_dimension, check_size
 
 __all__ = ["NiftiHeader", "checked_nifti"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import SimpleITK as sitk
 
-from .errors import UnsupportedImageError
+from ..errors import UnsupportedImageError
 
 __all__ = [
     "as_float",

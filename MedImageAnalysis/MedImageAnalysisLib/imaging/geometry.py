@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import SimpleITK as sitk
 
-from .analysis import Segmentation
+from ..analysis import Segmentation
 
 __all__ = ["describe_grid", "resample_segmentation", "same_grid", "scaled"]
 

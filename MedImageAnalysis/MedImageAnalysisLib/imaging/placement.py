@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import SimpleITK as sitk
 
-from .analysis import MedicalImage
+from ..analysis import MedicalImage
 
 __all__ = ["as_volume", "patient_point"]
 

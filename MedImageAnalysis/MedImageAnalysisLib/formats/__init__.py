@@ -1,0 +1,1 @@
+"""Image files that are not DICOM: how each format is recognized, checked and read."""

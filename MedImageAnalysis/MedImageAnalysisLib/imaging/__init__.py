@@ -1,0 +1,1 @@
+"""What all stages share on images: pixels as arrays, histograms, filters, grids and places in space."""
