@@ -212,7 +212,9 @@ class _Stages:
     ) -> tuple[Recognition, ...]:
         """Stage 4: one recognition per model; without a model, one that says so."""
         if not self.preset.models:
-            reason = f"The preset '{self.preset.name}' measures, but no recognition model exists for it."
+            reason = (
+                f"There is no recognition model for the preset '{self.preset.name}': it segments and measures only."
+            )
             return (Recognition("", "", "No recognition model", assessed=False, reason=reason),)
         from .recognition import RecognitionCase, load_model, recognize
 

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from ..analysis import Analysis, Recognition
 from ..errors import MissingPackageError
 from ..export.atomic import replacing
-from .words import NOTICE, measurement_words, recognition_words
+from .words import NOTICE, measurement_words, percent, recognition_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -184,7 +184,7 @@ def _draw_recognitions(axes: Axes, analysis: Analysis) -> None:
         color = _ACCENT if category.in_prediction_set else _FAINT
         axes.barh(position, category.probability, color=color, height=0.5)
         axes.plot((category.lower, category.upper), (position, position), color="#222222", linewidth=1.4)
-        label = f"{category.category}  {100 * category.probability:.0f} %"
+        label = f"{category.category}  {percent(category.probability)}"
         axes.text(0.01, position - 0.3, label, fontsize=9, va="bottom")
     axes.set_xlim(0, 1)
     axes.set_ylim(len(rows) - 0.5, -0.8)
