@@ -213,7 +213,7 @@ class _Stages:
         """Stage 4: one recognition per model; without a model, one that says so."""
         if not self.preset.models:
             reason = (
-                f"There is no recognition model for the preset '{self.preset.name}': it segments and measures only."
+                f"There is no recognition model for the preset '{self.preset.name}': it only measures."
             )
             return (Recognition("", "", "No recognition model", assessed=False, reason=reason),)
         from .recognition import RecognitionCase, load_model, recognize
