@@ -1,5 +1,6 @@
 """Fixtures of the panel's tests: a small Slicer with the module in it, and a person who clicks."""
 
+import ctypes
 import importlib.util
 import json
 import sys
@@ -16,6 +17,12 @@ from slicer_standin import running_slicer
 
 from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage
 from MedImageAnalysisLib.mrml import EmbeddedSlicer, nodeFromVolume
+
+if sys.version_info < (3, 12):
+    # PySide6 6.12 drops a reference to True or False with each signal that carries one, until Python aborts because
+    # they seem to be unused. From Python 3.12 on they are immortal; here they get enough references for all tests.
+    for value in (True, False):
+        ctypes.c_ssize_t.from_address(id(value)).value += 1_000_000_000
 
 DISCS = {
     "format": 1,
