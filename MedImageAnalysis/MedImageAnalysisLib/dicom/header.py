@@ -35,6 +35,13 @@ _TAGS = """
     SliceThickness SOPClassUID SOPInstanceUID StudyDate ViewPosition VOILUTSequence
 """
 
+# PS3.3 C.7.6.3.1.2, with the retired ones that still occur in grayscale and color archives.
+_PHOTOMETRIC = frozenset(
+    {
+        "MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "XYB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT",
+        "YBR_PARTIAL_420", "YBR_PARTIAL_422", "YBR_RCT",
+    }
+)  # fmt: skip
 # Objects that hold no picture, or none that is an image of the patient, by the start of their SOP Class UID.
 _NOT_IMAGES = (
     ("1.2.840.10008.1.3.10", "directory (DICOMDIR)"),
@@ -246,7 +253,7 @@ def _plane(header: Dataset, path: Path, frame: int, sources: list[Dataset]) -> P
     spacing = find("PixelMeasuresSequence", "PixelSpacing", 2)
     slope = (find("PixelValueTransformationSequence", "RescaleSlope", 1) or (1.0,))[0]
     if slope == 0:
-        raise ValueError("a rescale slope of 0 leaves nothing of the image")
+        raise UnreadableImageError(f"'{path.name}' has a rescale slope of 0, which leaves nothing of the image.")
     return Plane(
         path=path,
         frame=frame,
@@ -310,6 +317,14 @@ def _check_is_image(header: Dataset, path: Path) -> None:
         raise UnsupportedImageError(
             f"'{path.name}' is a mosaic: all slices of a volume side by side in one image. Export it as single slices."
         )
+    photometric = header.get("PhotometricInterpretation") or "MONOCHROME2"
+    if photometric not in _PHOTOMETRIC:
+        raise UnsupportedImageError(
+            f"'{path.name}' says a photometric interpretation that DICOM does not know, so that its values have no "
+            "meaning. Export it again as MONOCHROME2."
+        )
+    if photometric == "PALETTE COLOR" and "RedPaletteColorLookupTableDescriptor" not in header:
+        raise UnreadableImageError(f"'{path.name}' has colors by palette, but no palette. Export it again.")
     if not header.get("Rows") or not header.get("Columns"):
         raise UnreadableImageError(
             f"'{path.name}' is DICOM but holds no image, or is truncated before it. Choose a file with an image."

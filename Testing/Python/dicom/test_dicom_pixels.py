@@ -81,7 +81,14 @@ def test_whole_numbers_beyond_32_bits_are_kept(file):
 def test_a_slope_of_zero_is_damage(file, ramp):
     dataset = image_dataset(ramp, Modality="MR")
     dataset.RescaleSlope = 0
-    with pytest.raises(UnreadableImageError, match="damaged"):
+    with pytest.raises(UnreadableImageError, match="rescale slope of 0"):
+        read_image(write(file, dataset))
+
+
+def test_an_unknown_photometric_interpretation_is_refused_by_name(file, ramp):
+    dataset = image_dataset(ramp, Modality="MR")
+    dataset.PhotometricInterpretation = "SEPIA"
+    with pytest.raises(UnsupportedImageError, match="photometric interpretation that DICOM does not know"):
         read_image(write(file, dataset))
 
 
