@@ -7,13 +7,14 @@ library's pool cannot: one bad case costs one case.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from ...errors import MissingPackageError
+from ...errors import MedImageError, MissingPackageError
 from .engine import Outcome, guarded
 from .worker import start_worker
 
@@ -22,6 +23,11 @@ __all__ = ["PoolEngine"]
 Item = TypeVar("Item")
 # A case whose process died is tried once more: the machine may have killed it for want of memory.
 _ATTEMPTS = 2
+# What a worker may need to start, beside the limit of a case; and what a pool may need to end.
+_GRACE_SECONDS = 30.0
+_END_SECONDS = 10.0
+# A pool that stops answering is replaced, so many times in one run.
+_POOLS = 20
 
 
 @dataclass(frozen=True)
@@ -47,20 +53,35 @@ class PoolEngine:
             from pebble import ProcessPool
         except ImportError as missing:
             raise MissingPackageError.of("pebble", "cohort", "Analyzing a cohort in several processes") from missing
-        pool = ProcessPool(
-            max_workers=self.workers,
-            initializer=start_worker,
-            initargs=(self.memory_bytes,),
-            context=multiprocessing.get_context("spawn"),
+        left: list[tuple[Item, int]] = []
+        source = iter(items)
+        for _ in range(_POOLS):
+            pool = ProcessPool(
+                max_workers=self.workers,
+                initializer=start_worker,
+                initargs=(self.memory_bytes,),
+                context=multiprocessing.get_context("spawn"),
+            )
+            try:
+                left = yield from self._run(pool, partial(guarded, work), left, source)
+            finally:
+                pool.stop()
+                # A pool that does not answer may not end either; its workers are killed all the same.
+                with suppress(TimeoutError, OSError):
+                    pool.join(timeout=_END_SECONDS)
+            if not left:
+                return
+        raise MedImageError(
+            f"The worker processes stopped answering {_POOLS} times. What was done is kept; restart the machine or use "
+            "fewer workers, then run again."
         )
-        try:
-            yield from self._run(pool, partial(guarded, work), iter(items))
-        finally:
-            pool.stop()
-            pool.join()
 
-    def _run(self, pool: Any, work: Callable, items: Iterator[Item]) -> Iterator[tuple[Item, Outcome]]:
+    def _run(
+        self, pool: Any, work: Callable, first: list[tuple[Item, int]], items: Iterator[Item]
+    ) -> Generator[tuple[Item, Outcome], None, list[tuple[Item, int]]]:
+        """Work on `first`, then on `items`; return what is left when the pool does not answer any more."""
         running: dict[Any, tuple[Item, int]] = {}
+        patience = self.seconds_per_case + _GRACE_SECONDS if self.seconds_per_case else None
 
         def submit(item: Item, attempt: int) -> None:
             running[pool.schedule(work, args=(item,), timeout=self.seconds_per_case)] = (item, attempt)
@@ -73,9 +94,14 @@ class PoolEngine:
                 except StopIteration:
                     return
 
+        for item, attempt in first:
+            submit(item, attempt)
         fill()
         while running:
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            finished, _ = wait(running, timeout=patience, return_when=FIRST_COMPLETED)
+            if not finished:
+                # Every case that runs is past its limit: a worker died in a way that the pool did not notice.
+                return list(running.values())
             for future in finished:
                 item, attempt = running.pop(future)
                 outcome = self._outcome(future)
@@ -88,6 +114,7 @@ class PoolEngine:
                 else:
                     yield item, replace(outcome, attempts=attempt)
             fill()
+        return []
 
     def _outcome(self, future: Any) -> Outcome:
         from pebble import ProcessExpired
