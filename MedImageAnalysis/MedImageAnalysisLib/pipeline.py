@@ -212,9 +212,7 @@ class _Stages:
     ) -> tuple[Recognition, ...]:
         """Stage 4: one recognition per model; without a model, one that says so."""
         if not self.preset.models:
-            reason = (
-                f"There is no recognition model for the preset '{self.preset.name}': it only measures."
-            )
+            reason = f"There is no recognition model for the preset '{self.preset.name}': it only measures."
             return (Recognition("", "", "No recognition model", assessed=False, reason=reason),)
         from .recognition import RecognitionCase, load_model, recognize
 
