@@ -8,14 +8,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import Segmentation
-from ..errors import UnsuitablePresetError, UnsupportedImageError
 from ..parameters import parameter
 from ..progress import Progress
 from ..terminology import segment
 from .breast_ultrasound_classifier import LONG_SIDE, load_classifier
 from .breast_ultrasound_lesion import Outline, Picture, lesions
 from .chest_xray_outline import labels_on
-from .chest_xray_picture import exposed, reduced
+from .chest_xray_picture import check_picture, exposed, reduced
 from .method import METHODS, SegmentationMethod
 
 __all__ = ["BreastUltrasound"]
@@ -54,7 +53,7 @@ class BreastUltrasound(SegmentationMethod):
         UnsuitablePresetError
             If the image is blank.
         """
-        _check(image)
+        check_picture(image, "A B-mode picture", "to find a lesion", _LEAST_SIZE)
         classifier = load_classifier()
         pixels, factor = reduced(image, LONG_SIDE)
         valid = exposed(pixels)
@@ -65,20 +64,6 @@ class BreastUltrasound(SegmentationMethod):
         progress.step("Drawing smooth outlines", 0.9)
         labelmap = _labelmap(image, found, factor)
         return Segmentation((labelmap,), (segment("breast-lesion", 1),))
-
-
-def _check(image: sitk.Image) -> None:
-    if image.GetDimension() != 2:
-        raise UnsupportedImageError(f"A B-mode picture is a 2D image, but this one is {image.GetDimension()}D.")
-    if min(image.GetSize()) < _LEAST_SIZE:
-        size = " x ".join(map(str, image.GetSize()))
-        raise UnsupportedImageError(
-            f"The image has {size} pixels; to find a lesion it needs at least {_LEAST_SIZE} each way."
-        )
-    low_high = sitk.MinimumMaximumImageFilter()
-    low_high.Execute(image)
-    if low_high.GetMinimum() == low_high.GetMaximum():
-        raise UnsuitablePresetError(f"The image is blank: all pixels are {low_high.GetMinimum():g}.")
 
 
 def _labelmap(image: sitk.Image, found: list[Outline], factor: int) -> sitk.Image:

@@ -8,14 +8,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import Segmentation
-from ..errors import UnsuitablePresetError, UnsupportedImageError
+from ..errors import UnsuitablePresetError
 from ..parameters import parameter
 from ..progress import Progress
 from ..terminology import segment
 from .chest_xray_classifier import CHANNELS, Cascade, load_cascade, run_stages
 from .chest_xray_frame import Frame, around, sampled, whole_picture
 from .chest_xray_outline import bounds, labels_on, levels, main_part, plausible, without_notches
-from .chest_xray_picture import exposed, reduced
+from .chest_xray_picture import check_picture, exposed, reduced
 from .method import METHODS, SegmentationMethod
 
 __all__ = ["ChestXray"]
@@ -67,7 +67,7 @@ class ChestXray(SegmentationMethod):
         UnsuitablePresetError
             If no lung is found.
         """
-        _check(image)
+        check_picture(image, "A chest radiograph", "to outline the lungs", _LEAST_SIZE)
         cascade = load_cascade()
         pixels, factor = reduced(image)
         valid = exposed(pixels)
@@ -106,20 +106,6 @@ class ChestXray(SegmentationMethod):
         if frame is None:
             raise UnsuitablePresetError(f"No chest was found. {_ADVICE}")
         return signs[best] * pixels, frame
-
-
-def _check(image: sitk.Image) -> None:
-    if image.GetDimension() != 2:
-        raise UnsupportedImageError(f"A chest radiograph is a 2D image, but this one is {image.GetDimension()}D.")
-    if min(image.GetSize()) < _LEAST_SIZE:
-        size = " x ".join(map(str, image.GetSize()))
-        raise UnsupportedImageError(
-            f"The image has {size} pixels; to outline the lungs it needs at least {_LEAST_SIZE} each way."
-        )
-    low_high = sitk.MinimumMaximumImageFilter()
-    low_high.Execute(image)
-    if low_high.GetMinimum() == low_high.GetMaximum():
-        raise UnsuitablePresetError(f"The image is blank: all pixels are {low_high.GetMinimum():g}.")
 
 
 def _evidence(found: np.ndarray) -> float:

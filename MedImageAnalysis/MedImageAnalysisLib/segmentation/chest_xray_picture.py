@@ -6,7 +6,9 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-__all__ = ["exposed", "reduced"]
+from ..errors import UnsuitablePresetError, UnsupportedImageError
+
+__all__ = ["check_picture", "exposed", "reduced"]
 
 # Enough for the outlines, whose frame has a quarter of this resolution; more would only cost time.
 _LONG_SIDE = 512
@@ -53,3 +55,24 @@ def exposed(pixels: np.ndarray) -> np.ndarray:
 def _run(values: np.ndarray) -> int:
     """Return how many leading values are True."""
     return len(values) if values.all() else int(np.argmin(values))
+
+
+def check_picture(image: sitk.Image, kind: str, purpose: str, least_size: int) -> None:
+    """Refuse what is not a 2D picture of at least `least_size` pixels each way with something on it.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If the image is not 2D, or too small.
+    UnsuitablePresetError
+        If the image is blank.
+    """
+    if image.GetDimension() != 2:
+        raise UnsupportedImageError(f"{kind} is a 2D image, but this one is {image.GetDimension()}D.")
+    if min(image.GetSize()) < least_size:
+        size = " x ".join(map(str, image.GetSize()))
+        raise UnsupportedImageError(f"The image has {size} pixels; {purpose} it needs at least {least_size} each way.")
+    low_high = sitk.MinimumMaximumImageFilter()
+    low_high.Execute(image)
+    if low_high.GetMinimum() == low_high.GetMaximum():
+        raise UnsuitablePresetError(f"The image is blank: all pixels are {low_high.GetMinimum():g}.")
