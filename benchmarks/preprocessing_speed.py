@@ -22,7 +22,7 @@ from MedImageAnalysisLib.preprocessing import STEPS
 from MedImageAnalysisLib.preprocessing.normalize import HistogramMatch, NyulNormalize
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.segmentation import METHODS
-from MedImageAnalysisLib.segmentation.scalar_method import ScalarMethod
+from MedImageAnalysisLib.segmentation.generic.scalar_method import ScalarMethod
 
 
 def phantom(size: tuple[int, ...], spacing: tuple[float, ...], kind: type) -> sitk.Image:

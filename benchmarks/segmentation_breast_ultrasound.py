@@ -26,8 +26,8 @@ from segmentation_chest_xray import dice, hausdorff95  # noqa: E402
 
 from MedImageAnalysisLib.preprocessing.speckle import SpeckleDiffusion  # noqa: E402
 from MedImageAnalysisLib.progress import Progress  # noqa: E402
-from MedImageAnalysisLib.segmentation import breast_ultrasound  # noqa: E402
-from MedImageAnalysisLib.segmentation.breast_ultrasound_classifier import read_classifier  # noqa: E402
+from MedImageAnalysisLib.segmentation.breast_ultrasound import method as breast_ultrasound  # noqa: E402
+from MedImageAnalysisLib.segmentation.breast_ultrasound.classifier import read_classifier  # noqa: E402
 
 HEADER = (
     "| kind | cases | Dice mean | median | p5 | 95 % Hausdorff px | shown | hit (Dice > 0.3) | s |\n"

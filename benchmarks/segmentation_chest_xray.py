@@ -34,7 +34,7 @@ from MedImageAnalysisLib.analysis import MedicalImage, Segmentation  # noqa: E40
 from MedImageAnalysisLib.errors import MedImageError  # noqa: E402
 from MedImageAnalysisLib.features.clinical.chest_xray import CardiothoracicRatio  # noqa: E402
 from MedImageAnalysisLib.progress import Progress  # noqa: E402
-from MedImageAnalysisLib.segmentation.chest_xray import ChestXray  # noqa: E402
+from MedImageAnalysisLib.segmentation.chest_xray.method import ChestXray  # noqa: E402
 from MedImageAnalysisLib.terminology import segment  # noqa: E402
 
 # JSRT films are 350 mm wide; the pictures of chest_xray_lungs say nothing, 400 mm is the preset's assumption.
@@ -236,11 +236,12 @@ def sheet(scores: list[Score], path: Path, size: int = 400, columns: int = 5) ->
 
 def use_weights(path: Path | None) -> None:
     """Make the method use other weights than those that ship."""
-    from MedImageAnalysisLib.segmentation import chest_xray, chest_xray_classifier
+    from MedImageAnalysisLib.segmentation.chest_xray import cascade as weights
+    from MedImageAnalysisLib.segmentation.chest_xray import method
 
     if path is not None:
-        cascade = chest_xray_classifier.read_cascade(path)
-        chest_xray.load_cascade = lambda: cascade
+        cascade = weights.read_cascade(path)
+        method.load_cascade = lambda: cascade
 
 
 def main() -> None:

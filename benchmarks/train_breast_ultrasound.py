@@ -1,10 +1,10 @@
-"""Fit the pixel classifiers of the method `breast-ultrasound` and write `segmentation/breast_ultrasound.npz`.
+"""Fit the pixel classifiers of the method `breast-ultrasound` and write `segmentation/breast_ultrasound/weights.npz`.
 
 Data: the training part of breast_ultrasound_busi (Al-Dhabyani et al. 2020, doi:10.1016/j.dib.2019.104863, CC BY 4.0);
 its other part, of other groups of near-duplicates, is kept for evaluation. Needs numpy, scipy, SimpleITK and
 scikit-image; about ten minutes.
 
-    python benchmarks/train_breast_ultrasound.py --output MedImageAnalysis/.../segmentation/breast_ultrasound.npz
+    python benchmarks/train_breast_ultrasound.py --output .../breast_ultrasound/weights.npz
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from train_chest_xray import disturbed, fitted, jittered  # noqa: E402
 
 from MedImageAnalysisLib.preprocessing.speckle import SpeckleDiffusion  # noqa: E402
 from MedImageAnalysisLib.progress import Progress  # noqa: E402
-from MedImageAnalysisLib.segmentation.breast_ultrasound_classifier import (  # noqa: E402
+from MedImageAnalysisLib.segmentation.breast_ultrasound.classifier import (  # noqa: E402
     CHANNELS,
     LONG_SIDE,
     Classifier,
     around_lesion,
 )
-from MedImageAnalysisLib.segmentation.breast_ultrasound_lesion import Picture, expanded, outlines  # noqa: E402
-from MedImageAnalysisLib.segmentation.chest_xray_classifier import Stage, features, run_stages  # noqa: E402
-from MedImageAnalysisLib.segmentation.chest_xray_frame import Frame, sampled, whole_picture  # noqa: E402
-from MedImageAnalysisLib.segmentation.chest_xray_picture import exposed, reduced  # noqa: E402
+from MedImageAnalysisLib.segmentation.breast_ultrasound.lesion import Picture, expanded, outlines  # noqa: E402
+from MedImageAnalysisLib.segmentation.pixel_classifier.frame import Frame, sampled, whole_picture  # noqa: E402
+from MedImageAnalysisLib.segmentation.pixel_classifier.picture import exposed, reduced  # noqa: E402
+from MedImageAnalysisLib.segmentation.pixel_classifier.stage import Stage, features, run_stages  # noqa: E402
+from MedImageAnalysisLib.segmentation.pixel_classifier.weights import stage_arrays  # noqa: E402
 
 # Per stage: size of the frame, hidden units, augmented views per picture, pixels per view, epochs.
 LOCATE = ((48, (48, 24), 6, 200, 8), (96, (48, 24), 4, 350, 8))
@@ -192,10 +193,7 @@ def write(classifier: Classifier, path: Path) -> None:
     for part in ("locate", "outline"):
         arrays[f"{part}_stages"] = np.array(len(getattr(classifier, part)))
         for index, stage in enumerate(getattr(classifier, part)):
-            arrays[f"{part}_{index}_size"] = np.array(stage.size)
-            for number, (weights, bias) in enumerate(stage.layers):
-                arrays[f"{part}_{index}_weights_{number}"] = weights.astype(np.float32)
-                arrays[f"{part}_{index}_bias_{number}"] = bias.astype(np.float32)
+            arrays |= stage_arrays(stage, f"{part}_{index}")
     np.savez_compressed(path, **arrays)
     print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
 

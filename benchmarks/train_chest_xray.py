@@ -1,4 +1,4 @@
-"""Fit the cascade of pixel classifiers of the method `chest-xray` and write `segmentation/chest_xray.npz`.
+"""Fit the cascade of pixel classifiers of the method `chest-xray` and write `segmentation/chest_xray/weights.npz`.
 
 Data: lung masks of chest_xray_lungs (83 pictures, V7 Labs, CC BY 4.0; pictures of the ieee8023 collection, CC BY) and
 the outlines of `chest_xray_outlines.csv` on 33 of them and on 8 pictures of children of chest_xray_kermany (CC BY 4.0).
@@ -6,7 +6,7 @@ JSRT is not read here: it is for evaluation only. Needs numpy, scipy, SimpleITK 
 
     python benchmarks/train_chest_xray.py --data ../shared/data --output /tmp/chest_xray
 
-One run writes `chest_xray.npz`, the weights that ship, and `fold0.npz` ..., each fitted without the patients of one
+One run writes `weights.npz`, the weights that ship, and `fold0.npz` ..., each fitted without the patients of one
 fold, for out-of-fold evaluation with `segmentation_chest_xray.py --folds /tmp/chest_xray`. All choices are made by
 that, none by JSRT. A run that was stopped goes on where it was: fitted stages are kept in the folder. Set
 OMP_NUM_THREADS=1 for the same weights again; another linear algebra library gives weights that differ by rounding.
@@ -33,16 +33,17 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 
 from chest_xray_outlines import labels, read_drawings, read_pixels, split_lungs  # noqa: E402
 
-from MedImageAnalysisLib.segmentation.chest_xray_classifier import (  # noqa: E402
-    CHANNELS,
+from MedImageAnalysisLib.segmentation.chest_xray.cascade import CHANNELS  # noqa: E402
+from MedImageAnalysisLib.segmentation.chest_xray.heart_shape import HeartShape, fit_shape  # noqa: E402
+from MedImageAnalysisLib.segmentation.pixel_classifier.frame import Frame, around, sampled, whole_picture  # noqa: E402
+from MedImageAnalysisLib.segmentation.pixel_classifier.picture import exposed  # noqa: E402
+from MedImageAnalysisLib.segmentation.pixel_classifier.stage import (  # noqa: E402
     Stage,
     context_features,
     image_features,
     run_stages,
 )
-from MedImageAnalysisLib.segmentation.chest_xray_frame import Frame, around, sampled, whole_picture  # noqa: E402
-from MedImageAnalysisLib.segmentation.chest_xray_picture import exposed  # noqa: E402
-from MedImageAnalysisLib.segmentation.chest_xray_shape import HeartShape, fit_shape  # noqa: E402
+from MedImageAnalysisLib.segmentation.pixel_classifier.weights import stage_arrays  # noqa: E402
 
 FOLDS = 3
 # Per stage: size of the frame, hidden units, augmented views per picture, pixels per view, epochs.
@@ -341,10 +342,7 @@ def write(stages: list[Stage], heart: HeartShape, path: Path) -> None:
     arrays: dict[str, np.ndarray] = {"stages": np.array(len(stages))}
     arrays |= {f"heart_{field.name}": np.asarray(getattr(heart, field.name)) for field in fields(heart)}
     for index, stage in enumerate(stages):
-        arrays[f"size_{index}"] = np.array(stage.size)
-        for number, (weights, bias) in enumerate(stage.layers):
-            arrays[f"weights_{index}_{number}"] = weights.astype(np.float32)
-            arrays[f"bias_{index}_{number}"] = bias.astype(np.float32)
+        arrays |= stage_arrays(stage, f"stage_{index}")
     np.savez_compressed(path, **arrays)
     print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
 
@@ -365,7 +363,7 @@ def main() -> None:
     for target, stages in cascades(cases, stages_folder).items():
         seen = [case for case in cases if fold_of(case.group) != target]
         print(f"{len(seen)} pictures, {sum(case.known[4].any() for case in seen)} with a heart outline")
-        name = "chest_xray.npz" if target is None else f"fold{target}.npz"
+        name = "weights.npz" if target is None else f"fold{target}.npz"
         write(stages, heart_shape(seen, OUTLINE[-1][0]), options.output / name)
 
 

@@ -19,7 +19,7 @@ Entry = TypeVar("Entry")
 
 
 class Registry(Generic[Entry]):
-    """Entries by name, collected from all modules of `package`.
+    """Entries by name, collected from all modules of `package` and of the packages in it.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Registry(Generic[Entry]):
     def _load(self) -> dict[str, Entry]:
         if not self._complete:
             package = importlib.import_module(self._package)
-            for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{self._package}.{module.name}")
+            for module in pkgutil.walk_packages(package.__path__, f"{self._package}."):
+                importlib.import_module(module.name)
             self._complete = True
         return self._entries

@@ -1,4 +1,4 @@
-"""Stage 2, segment: generic methods, and one file per anatomy."""
+"""Stage 2, segment: generic methods, and one folder or file per anatomy."""
 
 from .method import METHODS, SegmentationMethod
 

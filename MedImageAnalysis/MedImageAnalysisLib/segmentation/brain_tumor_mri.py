@@ -15,8 +15,8 @@ from ..imaging.pixels import image_like, mask_image, require_scalar, view
 from ..parameters import parameter
 from ..progress import Progress
 from ..terminology import segment
-from .brain_mri_extraction import distance_to
-from .components import voxels_of_ball
+from .brain_mri.extraction import distance_to
+from .generic.components import voxels_of_ball
 from .method import METHODS, SegmentationMethod
 
 __all__ = ["BrainTumorMRI"]

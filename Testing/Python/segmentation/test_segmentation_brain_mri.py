@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from MedImageAnalysisLib.errors import Cancelled, UnsupportedImageError
 from MedImageAnalysisLib.preprocessing.bias import N4BiasField
 from MedImageAnalysisLib.progress import Progress
-from MedImageAnalysisLib.segmentation.brain_mri import BrainMRI
+from MedImageAnalysisLib.segmentation.brain_mri.method import BrainMRI
 
 SIZE, SPACING = 104, 2.0
 FLUID, GRAY, WHITE = 1, 2, 3

@@ -11,7 +11,7 @@ from MedImageAnalysisLib.analysis import Segmentation
 from MedImageAnalysisLib.errors import Cancelled, InvalidModelError, UnsuitablePresetError, UnsupportedImageError
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.segmentation import METHODS
-from MedImageAnalysisLib.segmentation.breast_ultrasound_classifier import around_lesion, on_picture, read_classifier
+from MedImageAnalysisLib.segmentation.breast_ultrasound.classifier import around_lesion, on_picture, read_classifier
 
 SHAPE = (300, 360)
 Y, X = np.mgrid[: SHAPE[0], : SHAPE[1]]

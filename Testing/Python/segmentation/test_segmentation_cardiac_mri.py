@@ -6,8 +6,8 @@ import SimpleITK as sitk
 
 from MedImageAnalysisLib.errors import Cancelled, UnsupportedImageError
 from MedImageAnalysisLib.progress import Progress
-from MedImageAnalysisLib.segmentation.cardiac_mri import CardiacMRI
-from MedImageAnalysisLib.segmentation.cardiac_mri_polar import ANGLES, closed_path, convex
+from MedImageAnalysisLib.segmentation.cardiac_mri.method import CardiacMRI
+from MedImageAnalysisLib.segmentation.cardiac_mri.polar import ANGLES, closed_path, convex
 
 SPACING = (1.5, 1.5, 8.0)
 SIZE = 140

@@ -10,8 +10,9 @@ from MedImageAnalysisLib.features.clinical import MEASURES
 from MedImageAnalysisLib.phantom import chest_radiograph
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.segmentation import METHODS
-from MedImageAnalysisLib.segmentation.chest_xray_classifier import load_cascade, normalized, read_cascade
-from MedImageAnalysisLib.segmentation.chest_xray_outline import without_notches
+from MedImageAnalysisLib.segmentation.chest_xray.cascade import load_cascade, read_cascade
+from MedImageAnalysisLib.segmentation.chest_xray.plausibility import without_notches
+from MedImageAnalysisLib.segmentation.pixel_classifier.stage import normalized
 
 KEYS = ("right-lung", "left-lung", "heart")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from MedImageAnalysisLib.segmentation.chest_xray_shape import HeartShape, fit_shape
+from MedImageAnalysisLib.segmentation.chest_xray.heart_shape import HeartShape, fit_shape
 
 SIZE = 192
 

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from MedImageAnalysisLib.errors import Cancelled, InvalidSettingError, UnsupportedImageError
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.segmentation import METHODS
-from MedImageAnalysisLib.segmentation.scalar_method import ScalarMethod, in_raster_order, labeled
+from MedImageAnalysisLib.segmentation.generic.scalar_method import ScalarMethod, in_raster_order, labeled
 
 MODULES = ["threshold", "components", "watershed", "superpixels", "region_growing", "clustering", "active_contour"]
 GENERIC = [entry.name for entry in METHODS.values() if entry.__module__.rpartition(".")[2] in MODULES]

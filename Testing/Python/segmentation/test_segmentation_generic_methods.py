@@ -8,7 +8,7 @@ from MedImageAnalysisLib.analysis import Segmentation
 from MedImageAnalysisLib.errors import GeometryError, InvalidSettingError
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.segmentation import METHODS
-from MedImageAnalysisLib.segmentation.scalar_method import labeled
+from MedImageAnalysisLib.segmentation.generic.scalar_method import labeled
 
 
 def dice(first: np.ndarray, second: np.ndarray) -> float:

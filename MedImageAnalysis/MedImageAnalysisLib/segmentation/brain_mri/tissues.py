@@ -1,0 +1,75 @@
+"""Cerebrospinal fluid, gray and white matter within the brain, whatever the weighting of the image."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from ...analysis import Segmentation
+from ...imaging.pixels import axis_lengths, mask_image, view
+from ...progress import Progress
+from ...terminology import generic_segment
+from ..generic.clustering import TissueClasses
+
+__all__ = ["CONTRASTS", "classify_tissues"]
+
+FLUID, GRAY, WHITE = 1, 2, 3
+# The tissues from dark to bright.
+_ORDERS = {"t1": (FLUID, GRAY, WHITE), "t2": (WHITE, GRAY, FLUID), "flair": (FLUID, WHITE, GRAY)}
+CONTRASTS = ("auto", *_ORDERS)
+# White matter is told by its share of this shell (mm below the surface of the brain) and of the rim above it.
+_SHELL_MM = (8.0, 20.0)
+_RIM_MM = (1.0, 5.0)
+_DEPTH_STEP_MM = 2.0
+
+
+def classify_tissues(
+    image: sitk.Image, brain: np.ndarray, contrast: str, smoothness: float, progress: Progress
+) -> np.ndarray:
+    """Return the tissue of each voxel of the brain: 1 fluid, 2 gray matter, 3 white matter; 0 outside.
+
+    Parameters
+    ----------
+    image : sitk.Image
+        Bias-corrected.
+    brain : numpy.ndarray of bool
+    contrast : str
+        One of `CONTRASTS`.
+    smoothness : float
+        Weight of the Markov random field.
+    progress : Progress
+    """
+    box = _box(brain)
+    region = image[tuple(slice(part.start, part.stop) for part in reversed(box))]
+    inside = brain[box]
+    start = Segmentation((mask_image(np.ascontiguousarray(inside), region),), (generic_segment("Brain", 1),))
+    method = TissueClasses(classes=3, smoothness=smoothness, region="previous")
+    classes = view(method(region, start, progress.part(0.0, 0.9)).labelmap)
+    order = _ORDERS[contrast if contrast != "auto" else _contrast(classes, axis_lengths(image))]
+    progress.step(fraction=0.95)
+    tissues = np.zeros(brain.shape, np.uint8)
+    tissues[box] = np.array((0, *order), np.uint8)[classes]
+    return tissues
+
+
+def _contrast(classes: np.ndarray, spacing: tuple[float, ...]) -> str:
+    """Tell the weighting by which of the three classes, from dark to bright, is the white matter: the deep one."""
+    strides = tuple(slice(None, None, max(1, int(_DEPTH_STEP_MM / length))) for length in spacing)
+    coarse = np.ascontiguousarray(np.pad(classes[strides], 1))
+    mask = sitk.GetImageFromArray((coarse > 0).view(np.uint8))
+    lengths = [part.step * length for part, length in zip(strides, spacing, strict=True)]
+    mask.SetSpacing(lengths[::-1])
+    depth = view(sitk.SignedMaurerDistanceMap(mask, insideIsPositive=True, squaredDistance=False, useImageSpacing=True))
+    deep, rim = (
+        np.bincount(coarse[(depth >= low) & (depth < high) & (coarse > 0)], minlength=4)[1:4]
+        for low, high in (_SHELL_MM, _RIM_MM)
+    )
+    # One voxel more in each keeps empty shells of very small images from dividing by zero.
+    white = int(np.argmax((deep + 1) / (rim + 1)))
+    return ("t2", "flair", "t1")[white]
+
+
+def _box(mask: np.ndarray) -> tuple[slice, ...]:
+    axes = range(mask.ndim)
+    occupied = [np.flatnonzero(mask.any(axis=tuple(o for o in axes if o != axis))) for axis in axes]
+    return tuple(slice(int(found[0]), int(found[-1]) + 1) for found in occupied)

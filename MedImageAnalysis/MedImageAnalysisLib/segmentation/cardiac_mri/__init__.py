@@ -1,0 +1,1 @@
+"""Cardiac MRI: ventricles on short-axis images."""

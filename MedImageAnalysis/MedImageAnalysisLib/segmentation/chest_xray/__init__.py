@@ -1,0 +1,1 @@
+"""Frontal chest radiographs: lungs and heart."""

@@ -1,0 +1,138 @@
+"""Lungs and heart on frontal chest radiographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from ...analysis import Segmentation
+from ...errors import UnsuitablePresetError
+from ...parameters import parameter
+from ...progress import Progress
+from ...terminology import segment
+from ..method import METHODS, SegmentationMethod
+from ..pixel_classifier.frame import Frame, around, sampled, whole_picture
+from ..pixel_classifier.outline import bounds, labels_on, levels, main_part
+from ..pixel_classifier.picture import check_picture, exposed, reduced
+from ..pixel_classifier.stage import run_stages
+from .cascade import CHANNELS, Cascade, load_cascade
+from .plausibility import plausible, without_notches
+
+__all__ = ["ChestXray"]
+
+_KEYS = ("right-lung", "left-lung", "heart")
+_LEAST_SIZE = 64
+# Least share of the picture's square that both lungs together fill: noise and other anatomy show specks of "lung".
+_LEAST_LUNGS = 0.06
+_ADVICE = (
+    "Is this a frontal chest radiograph, upright and shown as usual (the patient's right on the left of the picture)? "
+    "If so, segment it by hand and give the segmentation."
+)
+
+
+@METHODS.register
+@dataclass(frozen=True)
+class ChestXray(SegmentationMethod):
+    """Right lung, left lung and heart on a frontal (PA or AP) chest radiograph of any size, adult or child.
+
+    The lung fields are those of the SCR database (van Ginneken 2006): what is seen of the lungs beside heart, great
+    vessels and above the diaphragm, without the parts behind them. The heart is the cardiac silhouette from the great
+    vessels to the diaphragm. The picture must be in standard display: its left is the patient's right. See
+    :mod:`..pixel_classifier` for the method and `Docs/presets/chest-xray.md` for data and accuracy.
+    """
+
+    name = "chest-xray"
+    title = "Chest radiograph: lungs and heart"
+
+    smoothing: float = parameter(
+        0.5,
+        "How much outlines are smoothed, in percent of the chest's width.",
+        unit="%",
+        minimum=0.0,
+        maximum=5.0,
+    )
+    contrast: str = parameter(
+        "auto",
+        "Whether bone is bright (as usual) or dark (a negative); 'auto' takes the one in which lungs are found.",
+        choices=("auto", "bright-bone", "dark-bone"),
+    )
+
+    def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
+        """Return the segmentation; a structure that cannot be found plausibly is left out.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If the image is not 2D, or too small.
+        UnsuitablePresetError
+            If no lung is found.
+        """
+        check_picture(image, "A chest radiograph", "to outline the lungs", _LEAST_SIZE)
+        cascade = load_cascade()
+        pixels, factor = reduced(image)
+        valid = exposed(pixels)
+        progress.step("Looking for the chest", 0.1)
+        pixels, frame = self._located(pixels, valid, cascade)
+        progress.step("Outlining lungs and heart", 0.4)
+        frame = _refined(pixels, valid, frame, cascade)
+        content = sampled(pixels, valid, frame, cascade.frame_size)
+        found = run_stages(cascade.outline, content)
+        width = self.smoothing / 100 * cascade.frame_size
+        completed = cascade.heart.completed(found[-1])
+        heart = found[-1] if completed is None else completed
+        lungs = (
+            without_notches(found[CHANNELS.index(key)], found[CHANNELS.index(f"{key}-whole")], heart)
+            for key in _KEYS[:2]
+        )
+        structures = (*lungs, heart)
+        outlines = tuple(levels(structure, width) for structure in structures)
+        shown = [index for index, is_plausible in enumerate(plausible(*outlines, content[0])) if is_plausible]
+        if not {0, 1} & set(shown):
+            raise UnsuitablePresetError(f"No lungs were found. {_ADVICE}")
+        progress.step("Drawing smooth outlines", 0.8)
+        labelmap = labels_on(image, tuple(outlines[index] for index in shown), frame, factor)
+        segments = (segment(_KEYS[index], label) for label, index in enumerate(shown, start=1))
+        return Segmentation((labelmap,), tuple(segments))
+
+    def _located(self, pixels: np.ndarray, valid: np.ndarray, cascade: Cascade) -> tuple[np.ndarray, Frame]:
+        """Return the pixels with bright bone, and the frame around the lungs."""
+        picture = whole_picture(pixels.shape)
+        image = sampled(pixels, valid, picture, cascade.locate.size)
+        signs = {"auto": (1, -1), "bright-bone": (1,), "dark-bone": (-1,)}[self.contrast]
+        candidates = [cascade.locate(sign * image) for sign in signs]
+        scores = [_evidence(candidate) for candidate in candidates]
+        best = int(np.argmax(scores))
+        frame = _frame_of(candidates[best], picture)
+        if frame is None:
+            raise UnsuitablePresetError(f"No chest was found. {_ADVICE}")
+        return signs[best] * pixels, frame
+
+
+def _evidence(found: np.ndarray) -> float:
+    """Return how much lung a frame shows: the sum of confident probabilities."""
+    lungs = np.maximum(found[0], found[1])
+    return float(lungs[lungs > 0.5].sum())
+
+
+def _frame_of(found: np.ndarray, frame: Frame) -> Frame | None:
+    """Return the frame around the lungs found in `frame`, or None if there is too little of them."""
+    parts = tuple(main_part(found[CHANNELS.index(key)]) for key in ("right-lung", "left-lung"))
+    if sum(part.mean() for part in parts) < _LEAST_LUNGS:
+        return None
+    left, top, right, bottom = bounds(parts)
+    step_x, step_y = frame.steps(found.shape[1])
+    x, y = frame.x - frame.half_width, frame.y - frame.half_height
+    return around(x + left * step_x, y + top * step_y, x + (right + 1) * step_x, y + (bottom + 1) * step_y)
+
+
+def _refined(pixels: np.ndarray, valid: np.ndarray, frame: Frame, cascade: Cascade) -> Frame:
+    """Return the frame around the lungs as the first outline sees them; the locating stage is coarse."""
+    first = cascade.outline[0]
+    seen = first(sampled(pixels, valid, frame, first.size))
+    closer = _frame_of(seen, frame)
+    # One side may be lost in a bad frame: then the first guess is the better one.
+    if closer is None or closer.half_width < 0.5 * frame.half_width or closer.half_height < 0.5 * frame.half_height:
+        return frame
+    return closer

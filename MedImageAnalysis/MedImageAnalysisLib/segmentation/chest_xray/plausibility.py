@@ -1,0 +1,88 @@
+"""What a lung and a heart can look like on a chest radiograph, and lungs with disease at their edge filled."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ..pixel_classifier.outline import INSIDE, main_part
+
+__all__ = ["plausible", "without_notches"]
+
+# Notches up to twice this share of the frame wide are filled.
+_NOTCH = 0.05
+
+# Least and most share of the frame (which the lungs' bounds fill by 1 / 1.3 squared), and how much larger one lung may
+# be than the other: generous, for a lung squeezed by effusion or a raised diaphragm is common.
+_LUNG_SHARE = (0.05, 0.40)
+_MOST_ASYMMETRY = 5.0
+_HEART_SHARE = (0.03, 0.40)
+_LEAST_CERTAINTY = 0.75
+_AROUND = 8
+_LEAST_CONTRAST = 0.35
+
+
+def without_notches(field: np.ndarray, whole: np.ndarray, heart: np.ndarray, reach: float = _NOTCH) -> np.ndarray:
+    """Return the probability of a lung field with disease inside filled: a nodule at its edge is no outline.
+
+    What a morphological closing of lung and heart adds is lung where the classifier sees the whole lung there (which
+    bounds it outside) and no heart.
+
+    Parameters
+    ----------
+    field, whole, heart : numpy.ndarray, shape (size, size)
+        Probabilities of the lung field, of the lung with the part behind the heart, and of the heart.
+    reach : float
+        Radius of the closing in shares of the frame.
+    """
+    radius = round(reach * field.shape[0])
+    solid = np.pad(main_part(field) | (heart > INSIDE), radius)
+    grown = ndimage.distance_transform_edt(~solid) <= radius
+    closed = (ndimage.distance_transform_edt(grown) > radius)[radius:-radius, radius:-radius]
+    notch = closed & (whole > INSIDE) & (heart <= INSIDE)
+    return np.where(notch, np.maximum(field, np.minimum(whole, 1 - heart)), field)
+
+
+def plausible(right: np.ndarray, left: np.ndarray, heart: np.ndarray, ranks: np.ndarray) -> tuple[bool, bool, bool]:
+    """Tell for the levels of right lung, left lung and heart whether each can be what it is called.
+
+    `ranks` is the gray scale of the frame from -1 (dark) to 1 (bright).
+    """
+    is_right, is_left = _is_lung(right, ranks), _is_lung(left, ranks)
+    if is_right and is_left:
+        larger, smaller = sorted([(right > INSIDE).sum(), (left > INSIDE).sum()], reverse=True)
+        ordered = _center(right)[1] < _center(left)[1]
+        if not ordered or larger > _MOST_ASYMMETRY * smaller:
+            is_right, is_left = (
+                is_right and larger == (right > INSIDE).sum() and ordered,
+                False,
+            )
+    is_heart = _within(heart, _HEART_SHARE) and _certain(heart)
+    if is_heart and is_right and is_left:
+        is_heart = _center(right)[1] < _center(heart)[1] < _center(left)[1]
+    return is_right, is_left, is_heart
+
+
+def _is_lung(level: np.ndarray, ranks: np.ndarray) -> bool:
+    return _within(level, _LUNG_SHARE) and _certain(level) and _darker(level, ranks)
+
+
+def _darker(level: np.ndarray, ranks: np.ndarray) -> bool:
+    """Tell whether what is inside is darker than what is just around it, as air is."""
+    inside = level > INSIDE
+    around = ndimage.binary_dilation(inside, iterations=_AROUND) & ~inside
+    return float(ranks[around].mean() - ranks[inside].mean()) >= _LEAST_CONTRAST
+
+
+def _within(level: np.ndarray, share: tuple[float, float]) -> bool:
+    return share[0] <= float((level > INSIDE).mean()) <= share[1]
+
+
+def _certain(level: np.ndarray) -> bool:
+    """Tell whether the classifier is sure inside: in a picture of something else it wavers everywhere."""
+    return float(level[level > INSIDE].mean()) >= _LEAST_CERTAINTY
+
+
+def _center(level: np.ndarray) -> tuple[float, float]:
+    rows, columns = np.nonzero(level > INSIDE)
+    return float(rows.mean()), float(columns.mean())

@@ -1,0 +1,1 @@
+"""Computed tomography: chest, bones, heart and head."""

@@ -1,0 +1,1 @@
+"""Methods for any anatomy: thresholds, clustering, region growing, watershed, contours."""
