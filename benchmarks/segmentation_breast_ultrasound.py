@@ -13,6 +13,7 @@ import argparse
 import csv
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +23,9 @@ import SimpleITK as sitk
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 
-from segmentation_chest_xray import dice, hausdorff95  # noqa: E402
+from scoring import Case, contact_sheet, dice, hausdorff95, overlay  # noqa: E402
 
+from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage  # noqa: E402
 from MedImageAnalysisLib.preprocessing.speckle import SpeckleDiffusion  # noqa: E402
 from MedImageAnalysisLib.progress import Progress  # noqa: E402
 from MedImageAnalysisLib.segmentation.breast_ultrasound import method as breast_ultrasound  # noqa: E402
@@ -76,21 +78,28 @@ def row_of(kind: str, scores: list[Score]) -> str:
 
 def sheet(scores: list[Score], path: Path, size: int = 384, columns: int = 6) -> None:
     """Draw what was found (red) and the truth (yellow) on the pictures."""
-    from skimage.io import imsave
-    from skimage.segmentation import find_boundaries
-
     tiles = []
     for score in scores:
         step = -(-max(score.pixels.shape) // size)
-        tile = np.repeat(score.pixels[::step, ::step, None] / max(score.pixels.max(), 1), 3, axis=2)
-        for mask, color in ((score.truth, TRUTH), (score.found, FOUND)):
-            tile[find_boundaries(mask[::step, ::step], mode="inner")] = color
-        square = np.zeros((size, size, 3))
-        square[: tile.shape[0], : tile.shape[1]] = tile
-        tiles.append(square)
-    tiles += [np.zeros((size, size, 3))] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
-    imsave(path, (np.vstack(rows) * 255).astype(np.uint8), check_contrast=False)
+        small, truth, found = (array[::step, ::step] for array in (score.pixels, score.truth, score.found))
+        tiles.append(overlay(small, 0, max(score.pixels.max(), 1), ((truth, TRUTH), (found, FOUND))))
+    contact_sheet(tiles, path, columns)
+
+
+def held_out(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of the pictures on which nothing was fitted."""
+    with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row["split"] == "val"]
+
+
+def cases(data: Path) -> Iterator[Case]:
+    """Yield the held-out pictures with a lesion."""
+    folder = data / "breast_ultrasound_busi"
+    for row in held_out(folder):
+        truth = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / row["mask"]))) > 0
+        if truth.any():
+            pixels = sitk.ReadImage(str(folder / row["image"]), sitk.sitkFloat32)
+            yield Case(row["image"], MedicalImage(pixels, ImageInfo(modality="US")), {"lesion": truth})
 
 
 def main() -> None:
@@ -107,8 +116,7 @@ def main() -> None:
     settings = {} if options.certainty is None else {"certainty": options.certainty}
     method = breast_ultrasound.BreastUltrasound(**settings)
     folder = options.data / "breast_ultrasound_busi"
-    with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "val"]
+    rows = held_out(folder)
     if options.cases:
         rows = [rows[i] for i in np.linspace(0, len(rows) - 1, options.cases).astype(int)]
     scores = [scored(folder, row, method) for row in rows]

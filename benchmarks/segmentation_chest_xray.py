@@ -29,8 +29,10 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 
 from chest_xray_outlines import labels, read_drawings, read_pixels, split_lungs  # noqa: E402
+from scoring import Case as ScoredCase  # noqa: E402
+from scoring import contact_sheet, dice, hausdorff95, jaccard, overlay, square  # noqa: E402
 
-from MedImageAnalysisLib.analysis import MedicalImage, Segmentation  # noqa: E402
+from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, Segmentation  # noqa: E402
 from MedImageAnalysisLib.errors import MedImageError  # noqa: E402
 from MedImageAnalysisLib.features.clinical.chest_xray import CardiothoracicRatio  # noqa: E402
 from MedImageAnalysisLib.progress import Progress  # noqa: E402
@@ -109,6 +111,12 @@ def image_of(case: Case) -> sitk.Image:
     return image
 
 
+def cases(data: Path) -> Iterator[ScoredCase]:
+    """Yield the radiographs of JSRT as the preset gets them."""
+    for case in jsrt(data):
+        yield ScoredCase(case.name, MedicalImage(image_of(case), ImageInfo(modality="CR")), case.truth)
+
+
 def scored(case: Case, method: ChestXray) -> Score:
     image = image_of(case)
     started = time.perf_counter()
@@ -127,7 +135,7 @@ def scored(case: Case, method: ChestXray) -> Score:
     distances = [hausdorff95(lungs[key], truth[key], image.GetSpacing()[0]) for key in KEYS[:2]]
     iou, ratio, true_ratio = (float("nan"),) * 3
     if "heart" in truth:
-        iou = overlap(found["heart"], truth["heart"]) if "heart" in found else 0.0
+        iou = jaccard(found["heart"], truth["heart"]) if "heart" in found else 0.0
         true_ratio = ratio_of(image, reference(case, image))
     ratio = ratio_of(image, segmentation)
     return Score(case, found, float(np.mean(dices)), float(np.mean(distances)), iou, ratio, true_ratio, seconds)
@@ -171,25 +179,6 @@ def ratio_of(image: sitk.Image, segmentation: Segmentation) -> float:
     return CardiothoracicRatio()(MedicalImage(image), segmentation, Progress())[0].value
 
 
-def dice(a: np.ndarray, b: np.ndarray) -> float:
-    return float(2 * (a & b).sum() / max(a.sum() + b.sum(), 1))
-
-
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    return float((a & b).sum() / max((a | b).sum(), 1))
-
-
-def hausdorff95(a: np.ndarray, b: np.ndarray, spacing: float) -> float:
-    """Return the 95th percentile of the distances between the two boundaries, both ways."""
-    if not a.any() or not b.any():
-        return float("nan")
-    from scipy import ndimage
-
-    edges = [mask & ~ndimage.binary_erosion(mask) for mask in (a, b)]
-    away = [ndimage.distance_transform_edt(~edge) for edge in edges]
-    return float(np.percentile(np.concatenate([away[1][edges[0]], away[0][edges[1]]]), 95) * spacing)
-
-
 def row_of(name: str, scores: list[Score]) -> str:
     lungs = np.array([s.lungs_dice for s in scores])
     distance = np.nanmean([s.hausdorff_mm for s in scores])
@@ -211,27 +200,14 @@ def row_of(name: str, scores: list[Score]) -> str:
 
 def sheet(scores: list[Score], path: Path, size: int = 400, columns: int = 5) -> None:
     """Draw outlines found (red, green, blue) and of the reference (yellow) on the pictures, worst first."""
-    from skimage.io import imsave
-    from skimage.segmentation import find_boundaries
-    from skimage.transform import resize
-
     tiles = []
     for score in scores:
         low, high = np.percentile(score.case.pixels, [1, 99])
-        tile = np.repeat(np.clip((score.case.pixels - low) / (high - low), 0, 1)[..., None], 3, axis=2)
         outlines = [(mask, (1, 1, 0)) for mask in score.case.truth.values()]
         outlines += [(score.found[key], COLORS[key]) for key in KEYS if key in score.found]
-        scale = size / max(tile.shape)
-        shape = (round(tile.shape[0] * scale), round(tile.shape[1] * scale))
-        tile = resize(tile, (*shape, 3), anti_aliasing=True)
-        for mask, color in outlines:
-            tile[find_boundaries(resize(mask, shape, order=0), mode="inner")] = color
-        square = np.zeros((size, size, 3))
-        square[: tile.shape[0], : tile.shape[1]] = tile
-        tiles.append(square)
-    tiles += [np.zeros((size, size, 3))] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
-    imsave(path, (np.vstack(rows) * 255).astype(np.uint8), check_contrast=False)
+        small = [(square(mask, size, order=0), color) for mask, color in outlines]
+        tiles.append(overlay(square(score.case.pixels, size), low, high, small))
+    contact_sheet(tiles, path, columns)
 
 
 def use_weights(path: Path | None) -> None:

@@ -14,14 +14,15 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "MedImageAnalysis"), str(HERE.parent / "Testing" / "Python" / "segmentation")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "Testing" / "Python" / "segmentation")]
+
+from scoring import Case, contact_sheet, dice, hausdorff95, mask_of, overlay  # noqa: E402
 
 from MedImageAnalysisLib.analysis import Analysis, ImageInfo, MedicalImage  # noqa: E402
 from MedImageAnalysisLib.image import read_image  # noqa: E402
@@ -35,15 +36,6 @@ HEADER = (
     "| preset | segment | cases | Dice mean / p5 | 95 % Hausdorff mm | s (all cases) | peak memory MB |\n"
     "|---|---|---|---|---|---|---|"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """An image with reference masks by segment key; without any it is only timed and drawn."""
-
-    name: str
-    image: MedicalImage
-    truth: dict[str, np.ndarray]
 
 
 def cases(preset: str, data: Path) -> Iterator[Case]:
@@ -76,28 +68,6 @@ def large_chest() -> MedicalImage:
     return MedicalImage(sitk.Resample(drawn, grid, sitk.Transform(), sitk.sitkLinear, -1000), HU)
 
 
-def mask_of(analysis: Analysis, key: str) -> np.ndarray:
-    segment = analysis.segmentation.find(key)
-    if segment is None:
-        return np.zeros(analysis.image.pixels.GetSize()[::-1], bool)
-    return sitk.GetArrayFromImage(analysis.segmentation.mask(segment)).astype(bool)
-
-
-def dice(first: np.ndarray, second: np.ndarray) -> float:
-    return float(2 * (first & second).sum() / max(first.sum() + second.sum(), 1))
-
-
-def hausdorff95(first: np.ndarray, second: np.ndarray, spacing: tuple[float, ...]) -> float:
-    """Return the 95th percentile of the distances (mm) between the two surfaces, both ways."""
-    if not first.any() or not second.any():
-        return float("nan")
-    from scipy import ndimage
-
-    edges = [mask & ~ndimage.binary_erosion(mask) for mask in (first, second)]
-    away = [ndimage.distance_transform_edt(~edge, sampling=spacing) for edge in edges]
-    return float(np.percentile(np.concatenate([away[1][edges[0]], away[0][edges[1]]]), 95))
-
-
 def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -114,7 +84,7 @@ def evaluate(name: str, data: Path, sheets: Path | None) -> list[str]:
         count += 1
         spacing = case.image.pixels.GetSpacing()[::-1]
         for key, truth in case.truth.items():
-            found = mask_of(analysis, key)
+            found = mask_of(analysis.segmentation, key, truth.shape)
             scores.setdefault(key, []).append((dice(found, truth), hausdorff95(found, truth, spacing)))
         values = (f"{m.name} {m.value:.4g} {m.unit}" for m in analysis.measurements if np.isfinite(m.value))
         notes.append(f"  {case.name}: {', '.join(values) or 'nothing measured: ' + analysis.measurements[0].reason}")
@@ -131,24 +101,16 @@ def evaluate(name: str, data: Path, sheets: Path | None) -> list[str]:
 
 def sheet(analysis: Analysis, path: Path, columns: int = 6) -> None:
     """Draw slices of the image with the outlines of the first layer."""
-    from skimage.io import imsave
-    from skimage.segmentation import find_boundaries
-
     head = analysis.segmentation.find("brain") is not None
     low, high = (-20, 110) if head else (-1000, 500)
-    pixels = sitk.DICOMOrient(analysis.image.pixels, "LPS")
-    hu = sitk.GetArrayFromImage(pixels)
+    hu = sitk.GetArrayFromImage(sitk.DICOMOrient(analysis.image.pixels, "LPS"))
     labels = sitk.GetArrayFromImage(sitk.DICOMOrient(analysis.segmentation.layers[0], "LPS"))
+    shown = [segment for segment in analysis.segmentation.segments if segment.layer == 0]
     tiles = []
     for level in np.linspace(0, len(hu) - 1, min(columns * 3, len(hu))).astype(int):
-        tile = np.repeat(np.clip((hu[level] - low) / (high - low), 0, 1)[..., None], 3, axis=2)
-        for segment in (s for s in analysis.segmentation.segments if s.layer == 0):
-            tile[find_boundaries(labels[level] == segment.label, mode="inner")] = segment.color
-        tiles.append(tile)
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    imsave(path, (np.vstack(rows) * 255).astype(np.uint8), check_contrast=False)
+        outlines = [(labels[level] == segment.label, segment.color) for segment in shown]
+        tiles.append(overlay(hu[level], low, high, outlines))
+    contact_sheet(tiles, path, columns)
 
 
 def main() -> None:

@@ -23,15 +23,19 @@ import numpy as np
 import SimpleITK as sitk
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "MedImageAnalysis"))
+sys.path.insert(0, str(HERE))
 
-from MedImageAnalysisLib.analysis import MedicalImage, Segmentation  # noqa: E402
+from scoring import Case, dice, hausdorff95, mask_of  # noqa: E402
+
+from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, Segmentation  # noqa: E402
 from MedImageAnalysisLib.features.clinical.cardiac_mri import ejection_fraction  # noqa: E402
+from MedImageAnalysisLib.imaging.pixels import image_like  # noqa: E402
 from MedImageAnalysisLib.preset import load_preset  # noqa: E402
 from MedImageAnalysisLib.progress import Progress  # noqa: E402
 from MedImageAnalysisLib.terminology import segment  # noqa: E402
 
 CARDIAC_WIDTH_MM = 350.0
+MR = ImageInfo(modality="MR", spacing_source="file header")
 
 
 @dataclass(frozen=True)
@@ -58,27 +62,12 @@ def segmented(preset_name: str, image: sitk.Image) -> tuple[Segmentation, float]
 def scored(found: Segmentation, truth: dict[str, np.ndarray], spacing: tuple[float, ...]) -> list[Score]:
     scores = []
     for key, true in truth.items():
-        segment_found = found.find(key)
-        mask = np.zeros_like(true)
-        if segment_found is not None:
-            mask = sitk.GetArrayFromImage(found.mask(segment_found)) > 0
-        overlap = 2 * np.count_nonzero(mask & true) / max(np.count_nonzero(mask) + np.count_nonzero(true), 1)
-        scores.append(Score(key, overlap, hausdorff95(mask, true, spacing)))
+        mask = mask_of(found, key, true.shape)
+        scores.append(Score(key, dice(mask, true), hausdorff95(mask, true, spacing[::-1])))
     return scores
 
 
-def hausdorff95(a: np.ndarray, b: np.ndarray, spacing: tuple[float, ...]) -> float:
-    """Return the 95th percentile of the distances between two borders, both ways, in mm."""
-    from scipy import ndimage
-
-    if not a.any() or not b.any():
-        return float("nan")
-    edges = [mask & ~ndimage.binary_erosion(mask) for mask in (a, b)]
-    away = [ndimage.distance_transform_edt(~edge, sampling=spacing[::-1]) for edge in edges]
-    return float(np.percentile(np.concatenate([away[1][edges[0]], away[0][edges[1]]]), 95))
-
-
-def brain(data: Path) -> Iterator[tuple[list[Score], float]]:
+def brain_cases(data: Path) -> Iterator[Case]:
     image = sitk.ReadImage(data / "mr_brain" / "mni152_t1.nii.gz", sitk.sitkFloat32)
     gray, white = (
         sitk.GetArrayFromImage(sitk.ReadImage(data / "mr_brain" / f"mni152_{m}.nii.gz")) for m in ("gm", "wm")
@@ -88,43 +77,46 @@ def brain(data: Path) -> Iterator[tuple[list[Score], float]]:
     tissue = np.argmax([fluid, gray, white], axis=0)
     names = ("cerebrospinal-fluid", "gray-matter", "white-matter")
     truth = {"brain": whole, **{key: (tissue == i) & whole for i, key in enumerate(names)}}
-    found, seconds = segmented("brain-mri", image)
-    yield scored(found, truth, image.GetSpacing()), seconds
+    yield Case("mni152", MedicalImage(image, MR), truth)
 
 
-def tumor(data: Path) -> Iterator[tuple[list[Score], float]]:
+def tumor_cases(data: Path) -> Iterator[Case]:
     for name in ("brain1", "brain2"):
         image = sitk.ReadImage(data / "mr_brain" / f"{name}_image.nrrd", sitk.sitkFloat32)
         truth = sitk.GetArrayFromImage(sitk.ReadImage(data / "mr_brain" / f"{name}_label.nrrd")) > 0
-        found, seconds = segmented("brain-tumor-mri", image)
-        yield scored(found, {"tumor-candidate": truth}, image.GetSpacing()), seconds
+        yield Case(name, MedicalImage(image, MR), {"tumor-candidate": truth})
 
 
-def cardiac(data: Path, cases: int | None, errors: list[float]) -> Iterator[tuple[list[Score], float]]:
-    patients = sorted(
-        {path.name.split("_")[0] for path in (data / "cardiac_mri_acdc").glob("patient*_ed_image.nii.gz")}
-    )
-    for patient in patients[:cases]:
-        phases, references = [], []
+def cardiac_cases(data: Path, patients: int | None = None) -> Iterator[Case]:
+    """Yield both phases of each patient, end-diastole first."""
+    for path in sorted((data / "cardiac_mri_acdc").glob("patient*_ed_image.nii.gz"))[:patients]:
         for phase in ("ed", "es"):
-            path = data / "cardiac_mri_acdc" / f"{patient}_{phase}_image.nii.gz"
-            image = sitk.ReadImage(path, sitk.sitkFloat32)
+            file = path.with_name(path.name.replace("_ed_", f"_{phase}_"))
+            image = sitk.ReadImage(file, sitk.sitkFloat32)
             image.SetSpacing((CARDIAC_WIDTH_MM / image.GetWidth(),) * 3)
-            labels = sitk.ReadImage(path.with_name(path.name.replace("image", "label")), sitk.sitkUInt8)
-            labels.CopyInformation(image)
-            array = sitk.GetArrayFromImage(labels)
+            array = sitk.GetArrayFromImage(sitk.ReadImage(file.with_name(file.name.replace("image", "label"))))
             truth = {"left-ventricle": array == 3, "left-ventricular-myocardium": array == 2}
-            found, seconds = segmented("cardiac-mri", image)
-            yield (
-                [
-                    Score(f"{s.structure} {phase}", s.dice, s.hausdorff_mm)
-                    for s in scored(found, truth, image.GetSpacing())
-                ],
-                seconds,
-            )
-            phases.append((MedicalImage(image), found))
-            references.append((MedicalImage(image), Segmentation((labels,), (segment("left-ventricle", 3),))))
-        errors.append(ejection_fraction(*phases)[0].value - ejection_fraction(*references)[0].value)
+            yield Case(f"{path.name.split('_')[0]} {phase}", MedicalImage(image, MR), truth)
+
+
+def result_of(preset: str, case: Case) -> tuple[list[Score], float]:
+    found, seconds = segmented(preset, case.image.pixels)
+    return scored(found, case.truth, case.image.pixels.GetSpacing()), seconds
+
+
+def cardiac(data: Path, patients: int | None, errors: list[float]) -> Iterator[tuple[list[Score], float]]:
+    phases, references = [], []
+    for case in cardiac_cases(data, patients):
+        pixels, phase = case.image.pixels, case.name.split()[-1]
+        found, seconds = segmented("cardiac-mri", pixels)
+        scores = scored(found, case.truth, pixels.GetSpacing())
+        yield [Score(f"{s.structure} {phase}", s.dice, s.hausdorff_mm) for s in scores], seconds
+        labels = image_like(case.truth["left-ventricle"].astype(np.uint8), pixels)
+        phases.append((case.image, found))
+        references.append((case.image, Segmentation((labels,), (segment("left-ventricle", 1),))))
+        if phase == "es":
+            errors.append(ejection_fraction(*phases)[0].value - ejection_fraction(*references)[0].value)
+            phases, references = [], []
 
 
 def report(name: str, cases: Iterator[tuple[list[Score], float]]) -> None:
@@ -150,8 +142,8 @@ def main() -> None:
     options = parser.parse_args()
     print("| preset | structure | cases | Dice mean / p5 | 95 % Hausdorff mm | s | peak MiB of the process |")
     print("|---|---|---|---|---|---|---|")
-    report("brain-mri", brain(options.data))
-    report("brain-tumor-mri", tumor(options.data))
+    report("brain-mri", (result_of("brain-mri", case) for case in brain_cases(options.data)))
+    report("brain-tumor-mri", (result_of("brain-tumor-mri", case) for case in tumor_cases(options.data)))
     errors: list[float] = []
     report("cardiac-mri", cardiac(options.data, options.cases, errors))
     measured = np.array([error for error in errors if np.isfinite(error)])
