@@ -16,6 +16,7 @@ from ..errors import UnsupportedImageError
 __all__ = [
     "as_float",
     "axis_lengths",
+    "blank_like",
     "blocks",
     "cropped_like",
     "image_like",
@@ -34,6 +35,9 @@ _REAL_TYPES = frozenset(
         sitk.sitkUInt64, sitk.sitkInt64, sitk.sitkFloat32, sitk.sitkFloat64,
     }
 )  # fmt: skip
+_PIXEL_IDS = {
+    np.uint8: sitk.sitkUInt8, np.int16: sitk.sitkInt16, np.uint16: sitk.sitkUInt16, np.float32: sitk.sitkFloat32
+}  # fmt: skip
 _VOXELS_PER_SLAB = 2_000_000
 
 Block = tuple[tuple[slice, ...], tuple[slice, ...], tuple[slice, ...]]
@@ -92,6 +96,26 @@ def image_like(array: np.ndarray, reference: sitk.Image) -> sitk.Image:
     image = sitk.GetImageFromArray(array)
     image.CopyInformation(reference)
     return image
+
+
+def blank_like(reference: sitk.Image, kind: type[np.generic]) -> tuple[sitk.Image, np.ndarray]:
+    """Return an image of zeros with the geometry of `reference`, and a writable array over its pixels, without a copy.
+
+    Write before the image is copied or handed on: copies share their pixels until one of them is changed by SimpleITK,
+    which does not see what is written here.
+
+    Parameters
+    ----------
+    reference : sitk.Image
+    kind : type of a numpy scalar
+        e.g. ``numpy.float32``.
+    """
+    image = sitk.Image(reference.GetSize(), _PIXEL_IDS[kind])
+    image.CopyInformation(reference)
+    pixels = _Pixels(image)
+    address, _ = pixels.__array_interface__["data"]
+    pixels.__array_interface__ = {**pixels.__array_interface__, "data": (address, False)}
+    return image, np.asarray(pixels)
 
 
 def mask_image(array: np.ndarray, reference: sitk.Image) -> sitk.Image:

@@ -111,6 +111,48 @@ def test_clahe_stays_within_the_range_and_raises_local_contrast(shape, noise):
     assert result[..., :8].std() > 1.5 * pixels[..., :8].std()
 
 
+@pytest.mark.parametrize("shape", [(512, 512), (64, 96, 96)], ids=["2D", "3D"])
+def test_clahe_agrees_with_scikit_image(shape, noise):
+    from scipy import ndimage
+    from skimage.exposure import equalize_adapthist
+
+    smooth = ndimage.gaussian_filter(noise.standard_normal(shape), 4)
+    pixels = (4000 * (smooth - smooth.min()) / np.ptp(smooth) + noise.uniform(0, 20, shape)).astype(np.int16)
+    unit = (pixels - pixels.min()) / np.ptp(pixels)
+    expected = equalize_adapthist(unit, tuple(n // 8 for n in shape), 0.01)
+    result = (processed("clahe", pixels) - pixels.min()) / np.ptp(pixels)
+    assert np.abs(result - expected).mean() < 0.02
+    assert np.corrcoef(result.ravel(), expected.ravel())[0, 1] > 0.996
+
+
+def test_clahe_without_gain_changes_nothing(noise):
+    pixels = noise.integers(0, 4000, (64, 64)).astype(np.int16)
+    assert np.abs(processed("clahe", pixels, clip_limit=1 / 256) - pixels).max() < 4000 / 256
+
+
+def test_clahe_tiles_are_in_millimeters(noise):
+    pixels = sitk.GetImageFromArray(noise.gamma(2, 50, (64, 64)).astype(np.float32))
+    pixels.SetSpacing((0.5, 2.0))
+    by_length = sitk.GetArrayFromImage(STEPS["clahe"](tile_size=16.0)(pixels, Progress()))
+    # 32 mm by 128 mm: 2 by 8 tiles. On a grid of 1 mm the same pixels have 4 by 4.
+    assert not np.array_equal(by_length, processed("clahe", sitk.GetArrayFromImage(pixels), tile_size=16.0))
+
+
+def test_clahe_works_in_little_memory_and_listens_often(noise):
+    import tracemalloc
+
+    pixels = sitk.GetImageFromArray(noise.integers(0, 4000, (1500, 1500)).astype(np.int16))
+    calls = []
+    STEPS["clahe"]()(pixels, Progress(cancelled=lambda: bool(calls.append(0))))
+    tracemalloc.start()
+    STEPS["clahe"]()(pixels, Progress())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Beside the output, which SimpleITK holds: a small part of the image's 4.5 MB.
+    assert peak < 3e6
+    assert len(calls) > 1500
+
+
 @pytest.mark.parametrize("method", ["subtract", "homomorphic"])
 def test_uneven_illumination_is_evened_out(method, noise):
     y, x = np.mgrid[0:80, 0:100]

@@ -9,6 +9,7 @@ from MedImageAnalysisLib.errors import GeometryError, InvalidSettingError
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.segmentation import METHODS
 from MedImageAnalysisLib.segmentation.generic.scalar_method import labeled
+from MedImageAnalysisLib.segmentation.generic.superpixels import _quickshift
 
 
 def dice(first: np.ndarray, second: np.ndarray) -> float:
@@ -129,6 +130,21 @@ def test_slic_makes_about_as_many_superpixels_as_asked_and_as_wide_in_millimeter
     extents.Execute(found.labelmap)
     sizes = np.array([extents.GetBoundingBox(label)[3:] for label in extents.GetLabels()]) * (1.0, 1.0, 4.0)
     assert np.ptp(np.median(sizes, axis=0)) <= 8
+
+
+@pytest.mark.parametrize("settings", [{}, {"kernel_size": 1.0, "maximum_distance": 20.0, "ratio": 0.5}], ids=str)
+def test_quickshift_finds_the_regions_of_scikit_image(cells, settings):
+    from skimage.segmentation import quickshift
+
+    stretched = cells[0][:60, :70].astype(np.float64)
+    stretched = 100 * (stretched - stretched.min()) / np.ptp(stretched)
+    method = METHODS["quickshift"](**settings)
+    expected = quickshift(
+        stretched[..., np.newaxis], ratio=method.ratio, kernel_size=method.kernel_size,
+        max_dist=method.maximum_distance, convert2lab=False, rng=0,
+    )  # fmt: skip
+    found = _quickshift(stretched * method.ratio, method.kernel_size, method.maximum_distance, Progress())
+    assert np.array_equal(found, expected)
 
 
 def test_quickshift_on_a_large_image_keeps_its_edges_at_full_size(cells):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,7 @@ import SimpleITK as sitk
 from ...analysis import Segmentation
 from ...errors import UnsupportedImageError
 from ...imaging.histogram import percentiles
-from ...imaging.pixels import image_like, is_constant, view, with_minimum_size
+from ...imaging.pixels import image_like, is_constant, view
 from ...parameters import parameter
 from ...progress import Progress, run_filter
 from ..method import METHODS
@@ -19,8 +21,8 @@ from .scalar_method import ScalarMethod, in_raster_order, labeled
 
 __all__ = ["Quickshift", "Slic"]
 
-# scikit-image takes a single row or column for a list of colors.
-_QUICKSHIFT_MINIMUM = 2
+# Added to the densities, which may be equal on flat ground, where no link would be found.
+_TIE_BREAKER = 1e-5
 
 
 @METHODS.register
@@ -84,22 +86,12 @@ class Quickshift(ScalarMethod):
     ratio: float = parameter(1.0, "Weight of intensity against place.", minimum=0, maximum=1)
 
     def _segment(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
-        from skimage.segmentation import quickshift
-
         if image.GetDimension() != 2:
             raise UnsupportedImageError(f"{self.title} works on 2D images. Use 'slic' for volumes.")
         small = self._reduced(image)
-        progress.step(fraction=0.1)
-        found = quickshift(
-            _stretched(small)[..., np.newaxis].astype(np.float64),
-            ratio=self.ratio,
-            kernel_size=self.kernel_size,
-            max_dist=self.maximum_distance,
-            convert2lab=False,
-            rng=0,
-        )
-        progress.step(fraction=0.9)
-        regions = image_like(found.astype(np.uint32) + 1, small)
+        values = _stretched(small).astype(np.float64) * self.ratio
+        found = _quickshift(values, self.kernel_size, self.maximum_distance, progress.part(0.0, 0.9))
+        regions = image_like((found + 1).astype(np.uint32), small)
         # Pixels beyond the centers of the reduced image's edge get the nearest region.
         full = sitk.ResampleImageFilter()
         full.SetReferenceImage(image)
@@ -113,7 +105,51 @@ class Quickshift(ScalarMethod):
         """Return block means of the image, at most `work_size` long."""
         factor = math.ceil(max(image.GetSize()) / self.work_size)
         reduced = sitk.BinShrink(image, [min(factor, n) for n in image.GetSize()])
-        return with_minimum_size(reduced, _QUICKSHIFT_MINIMUM)
+        return reduced
+
+
+def _quickshift(values: np.ndarray, kernel_size: float, maximum_distance: float, progress: Progress) -> np.ndarray:
+    """Return the region of each pixel, numbered from 0.
+
+    One shift of the window at a time instead of one pixel at a time, so that it can be stopped between two shifts.
+    Regions are those of `skimage.segmentation.quickshift` with `rng=0`.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float64, shape (rows, columns)
+    kernel_size, maximum_distance : float
+        In pixels.
+    progress : Progress
+    """
+    reach = math.ceil(3 * kernel_size)
+    shifts = list(itertools.product(range(-reach, reach + 1), repeat=2))
+    density = np.zeros(values.shape)
+    for here, _, distance in _neighbors(values, shifts, progress.part(0.0, 0.5)):
+        density[here] += np.exp(distance * (-0.5 / kernel_size**2))
+    density += np.random.default_rng(0).normal(scale=_TIE_BREAKER, size=values.shape)
+    parent = np.arange(values.size).reshape(values.shape)
+    numbers = parent.copy()
+    closest = np.full(values.shape, np.nextafter(maximum_distance**2, np.inf))
+    for here, there, distance in _neighbors(values, shifts, progress.part(0.5, 1.0)):
+        nearer = (density[there] > density[here]) & (distance < closest[here])
+        closest[here][nearer] = distance[nearer]
+        parent[here][nearer] = numbers[there][nearer]
+    root = parent.reshape(-1)
+    while not np.array_equal(root, root[root]):
+        root = root[root]
+    return np.unique(root, return_inverse=True)[1].reshape(values.shape)
+
+
+def _neighbors(
+    values: np.ndarray, shifts: list[tuple[int, int]], progress: Progress
+) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...], np.ndarray]]:
+    """Yield for each shift the pixels that have a neighbor there, the neighbors, and their squared distance."""
+    for number, shift in enumerate(shifts):
+        progress.step(fraction=number / len(shifts))
+        if all(abs(step) < length for step, length in zip(shift, values.shape, strict=True)):
+            here = tuple(slice(max(0, -d), n - max(0, d)) for d, n in zip(shift, values.shape, strict=True))
+            there = tuple(slice(max(0, d), n - max(0, -d)) for d, n in zip(shift, values.shape, strict=True))
+            yield here, there, (values[here] - values[there]) ** 2 + sum(step**2 for step in shift)
 
 
 def _stretched(image: sitk.Image) -> np.ndarray:
