@@ -87,8 +87,8 @@ def run(
         on_processed = resample_segmentation(on_processed, processed)
         features = stages.extract(processed, on_processed, "", progress.part(0.7, 0.9))
     measurements = stages.measure(on_input, progress.part(0.9, 0.95))
-    recognitions = stages.recognize(processed, on_input, features, measurements, progress.part(0.95, 1.0))
-    quality = assess(QualityCase(image, on_input, measurements))
+    recognitions = stages.recognize(processed, on_input, features, measurements, progress.part(0.95, 0.98))
+    quality = assess(QualityCase(image, on_input, measurements), progress.part(0.98, 1.0))
     progress.step("Done", 1.0)
     provenance = Provenance(
         input_sha256=content_hash(image.pixels),

@@ -17,6 +17,7 @@ __all__ = ["Region", "bounding_box"]
 
 # A table of intensities with more entries than this costs more than it saves.
 _LARGEST_TABLE = 2**18
+_PIECE = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,21 +84,33 @@ class Region:
     @cached_property
     def _offsets(self) -> np.ndarray | None:
         """Whole-numbered intensities above their minimum, if their range is small enough for a table; else None."""
+        if self._table_size is None:
+            return None
+        # Small numbers: as indices they are needed for a moment only.
+        wide = np.int32 if self._pixels.dtype.itemsize < 4 else np.int64
+        kind = np.uint16 if self._table_size <= 65536 else np.int32
+        return (self._pixels.astype(wide) - int(self._pixels.min())).astype(kind)
+
+    @cached_property
+    def _table_size(self) -> int | None:
+        """How many whole numbers the range of the intensities holds; None if they are none, or too many for a table."""
         if self._pixels.dtype.kind not in "iu":
             return None
-        low, high = int(self._pixels.min()), int(self._pixels.max())
-        if high - low >= _LARGEST_TABLE:
-            return None
-        # Small numbers: as indices they are needed twice, each time for a moment only.
-        wide = np.int32 if self._pixels.dtype.itemsize < 4 else np.int64
-        return (self._pixels.astype(wide) - low).astype(np.uint16 if high - low < 65536 else np.int32)
+        size = int(self._pixels.max()) - int(self._pixels.min()) + 1
+        return size if size <= _LARGEST_TABLE else None
 
     @cached_property
     def distribution(self) -> Distribution:
         """The intensities of `mask`, without their places. May be undefined, as `intensities`."""
-        if self._offsets is None:
+        if self._table_size is None:
             return Distribution(*np.unique(self.intensities, return_counts=True))
-        counts = np.bincount(self._offsets)
+        counts = np.zeros(self._table_size, np.int64)
+        low = int(self._pixels.min())
+        # In pieces, because counting needs 64-bit indices.
+        for start in range(0, self._pixels.size, _PIECE):
+            piece = self._pixels[start : start + _PIECE].astype(np.int64)
+            piece -= low
+            counts += np.bincount(piece, minlength=counts.size)
         occurs = np.flatnonzero(counts)
         return Distribution(occurs + float(self._pixels.min()), counts[occurs])
 

@@ -126,6 +126,7 @@ def _sides(
             if parts is not None:
                 labels[parts == 2] = number
                 number += 1
+    progress.step()
     sizes = np.bincount(labels.reshape(-1), minlength=number)
     centers = np.bincount(labels.reshape(-1), np.broadcast_to(columns, air.shape).reshape(-1), number)
     centers = centers / np.maximum(sizes, 1)

@@ -15,7 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segment, Segmentation
-from ...imaging.pixels import image_like, require_scalar, slabs, view
+from ...imaging.pixels import blank_like, require_scalar, slabs, view
 from ...progress import Progress, run_filter
 from ...terminology import segment
 
@@ -379,7 +379,7 @@ class Canvas:
     def __init__(self, image: sitk.Image) -> None:
         self._image = image
         self._frame = PatientFrame.of(image)
-        self._layers: list[np.ndarray] = []
+        self._layers: list[tuple[sitk.Image, np.ndarray]] = []
         self._segments: list[Segment] = []
 
     def paint(
@@ -398,8 +398,8 @@ class Canvas:
             At most one more than there are.
         """
         if layer == len(self._layers):
-            self._layers.append(np.zeros(self._image.GetSize()[::-1], np.uint8))
-        turned = self._frame.view(self._layers[layer])
+            self._layers.append(blank_like(self._image, np.uint8))
+        turned = self._frame.view(self._layers[layer][1])
         label = 1 + sum(segment.layer == layer for segment in self._segments)
         painted = False
         for box, mask in pieces:
@@ -420,12 +420,8 @@ class Canvas:
         """Return what was painted, once; layers that stayed empty are left out."""
         used = sorted({segment.layer for segment in self._segments}) or [0]
         if not self._layers:
-            self._layers.append(np.zeros(self._image.GetSize()[::-1], np.uint8))
-        images = []
-        for number, layer in enumerate(self._layers):
-            if number in used:
-                images.append(image_like(layer, self._image))
-            # Each array is let go as soon as its image holds a copy.
-            self._layers[number] = np.zeros(0, np.uint8)
+            self._layers.append(blank_like(self._image, np.uint8))
+        images = tuple(self._layers[number][0] for number in used)
+        self._layers.clear()
         segments = tuple(replace(segment, layer=used.index(segment.layer)) for segment in self._segments)
-        return Segmentation(tuple(images), segments)
+        return Segmentation(images, segments)
