@@ -30,7 +30,7 @@ from .progress import Progress
 from .quality import QualityCase, assess
 from .software import software_versions
 
-__all__ = ["repeat", "run", "segmentation_hash"]
+__all__ = ["repeat", "run", "segmentation_hash", "with_chosen_models"]
 
 Result = TypeVar("Result")
 Step = TypeVar("Step")
@@ -63,12 +63,15 @@ def run(
     ------
     UnsuitablePresetError
         If the preset is not meant for this image.
+    MissingPackageError
+        If the preset names a network and the packages that run it are not installed.
     Cancelled
         If the user asked to stop.
     MedImageError
         If a stage refuses the image, with what, where and what to do.
     """
     warnings = image.info.warnings + check_suits(preset, image)
+    preset = with_chosen_models(preset)
     stages = _Stages(image, preset)
     # Fractions are typical shares of the time, so that the bar moves evenly.
     to_nominal, from_nominal, assumption = _nominal_scale(image, preset)
@@ -117,14 +120,37 @@ def repeat(
     ------
     InvalidSettingError
         If the image (or the existing segmentation) is not the one of the record.
+    MissingPackageError
+        If the record was made with a network and the packages that run it are not installed.
     """
     if content_hash(image.pixels) != record.input_sha256:
         raise InvalidSettingError("This is not the image of the record: pixels or geometry differ.")
     given = segmentation_hash(segmentation) if segmentation else ""
     if given != record.segmentation_sha256:
         raise InvalidSettingError("This is not the existing segmentation of the record: give the same one again.")
-    analysis = run(image, Preset.from_json(record.preset), segmentation=segmentation, progress=progress)
+    # Records from before there was a choice name the very models that they used.
+    preset = Preset.from_json({"model_choice": "exact", **record.preset})
+    analysis = run(image, preset, segmentation=segmentation, progress=progress)
     return replace(analysis, provenance=_with_drift(analysis.provenance, record))
+
+
+def with_chosen_models(preset: Preset) -> Preset:
+    """Return the preset with the very models that it comes to on this machine, so that its record repeats them.
+
+    Raises
+    ------
+    MissingPackageError
+        If one of them is a network and the packages that run it are not installed.
+    """
+    if not preset.models:
+        return preset
+    from .recognition.library import best_available, check_runnable
+
+    named = preset.models
+    models = tuple(map(best_available, named)) if preset.model_choice == "best" else named
+    for name in models:
+        check_runnable(name)
+    return replace(preset, models=models, model_choice="exact")
 
 
 def _with_drift(now: Provenance, then: Provenance) -> Provenance:

@@ -59,6 +59,8 @@ class Preset:
         Filters whose responses get features too, beside those of the image itself.
     models : tuple of str
         Names of recognition models.
+    model_choice : {"best", "exact"}
+        Whether a network that is the alternative to a named model is taken where it can run, or just what is named.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Preset:
     filters: tuple[ImageFilter, ...] = ()
     measurements: tuple[ClinicalMeasure, ...] = ()
     models: tuple[str, ...] = ()
+    model_choice: str = "best"
     modalities: tuple[str, ...] = ()
     body_parts: tuple[str, ...] = ()
     dimensions: tuple[int, ...] = (2, 3)
@@ -94,6 +97,7 @@ class Preset:
             filters=_filters(data),
             measurements=_steps(data, "measurements", "measure", MEASURES),
             models=_texts(data, "models"),
+            model_choice=_choice(data, "model_choice", ("best", "exact")),
             modalities=_texts(data, "modalities"),
             body_parts=_texts(data, "body_parts"),
             dimensions=_dimensions(data),
@@ -121,6 +125,7 @@ class Preset:
             "filters": [{"filter": image_filter.name, **image_filter.settings()} for image_filter in self.filters],
             "measurements": [{"measure": measure.name, **measure.settings()} for measure in self.measurements],
             "models": list(self.models),
+            "model_choice": self.model_choice,
         }
 
 
@@ -221,6 +226,7 @@ _KNOWN = _REQUIRED | frozenset(
         "filters",
         "measurements",
         "models",
+        "model_choice",
     }
 )
 

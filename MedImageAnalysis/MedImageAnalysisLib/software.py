@@ -14,15 +14,20 @@ __all__ = ["REQUIRED", "code_fingerprint", "installed_version", "software_versio
 
 # Distribution names of what is always needed; the same list stands in pyproject.toml, and a test compares them.
 REQUIRED = ("numpy", "scipy", "SimpleITK", "scikit-image")
+NETWORK_RUNTIME = "onnxruntime"
 _DETERMINES_RESULTS = frozenset({".py", ".json", ".csv", ".npz", ".onnx"})
 
 
 def software_versions() -> dict[str, str]:
-    """Return versions by name: this package and the hash of its code, Python, libraries, and what counts textures."""
+    """Return versions by name: this package and the hash of its code, Python, libraries, and what counts textures.
+
+    What runs networks is listed too, "" where it is not installed: it decides which models are taken.
+    """
     from .features.counts import describe_backend
 
     versions = {"MedImageAnalysis": __version__, "code": code_fingerprint(), "Python": platform.python_version()}
-    return versions | {name: installed_version(name) for name in REQUIRED} | {"texture counting": describe_backend()}
+    versions |= {name: installed_version(name) for name in (*REQUIRED, NETWORK_RUNTIME)}
+    return versions | {"texture counting": describe_backend()}
 
 
 def installed_version(distribution: str) -> str:

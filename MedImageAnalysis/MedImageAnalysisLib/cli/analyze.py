@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +34,14 @@ SegmentationFile = Annotated[
         "--segmentation", help="An existing segmentation (.seg.nrrd, labelmap, DICOM SEG) that replaces stage 2."
     ),
 ]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Apply just this recognition model (see 'medimage models') in place of the preset's; may be repeated.",
+    ),
+]
 Scene = Annotated[bool, typer.Option("--scene", help="Also write a 3D Slicer scene (.mrb).")]
 Picture = Annotated[bool, typer.Option(help="Draw original, result and probabilities as a PNG.")]
 
@@ -49,18 +57,24 @@ def analyze(
     preset: PresetName,
     output: Output,
     segmentation: SegmentationFile = None,
+    model: Models = None,
     scene: Scene = False,
     picture: Picture = True,
     as_json: AsJson = False,
 ) -> None:
-    """Analyze one image: preprocess, segment, extract features, recognize."""
+    """Analyze one image: preprocess, segment, extract features, recognize.
+
+    Where a preset names a linear model and a network is its alternative, the network is taken if it can run; --model
+    takes exactly what is named.
+    """
     from ..pipeline import run
     from ..preset import load_preset
 
     chosen = None if preset == AUTO else load_preset(preset)
 
     def work(image: MedicalImage, given: Segmentation | None, progress: Progress) -> Analysis:
-        return run(image, chosen or _choose(image), segmentation=given, progress=progress)
+        used = _with_models(chosen or _choose(image), model)
+        return run(image, used, segmentation=given, progress=progress)
 
     color = chosen.color if chosen else "refuse"
     _carry_out(work, image_path, color, segmentation, _Wanted(output, scene, picture, as_json))
@@ -114,6 +128,11 @@ def _carry_out(
         analysis = work(image, given, progress.part(0.1, 0.85))
         written = _write(analysis, wanted, progress.part(0.85, 1.0, "Write the results"))
     _tell(analysis, written, wanted.as_json)
+
+
+def _with_models(preset: Preset, names: list[str] | None) -> Preset:
+    """Return the preset with exactly these models; with its own if none is named."""
+    return replace(preset, models=tuple(names), model_choice="exact") if names else preset
 
 
 def _choose(image: MedicalImage) -> Preset:

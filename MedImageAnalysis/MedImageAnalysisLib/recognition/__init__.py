@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .case import RecognitionCase
-from .library import USER_MODELS_VARIABLE, available_models, load_model
+from .library import USER_MODELS_VARIABLE, available_models, best_available, load_model
 from .model import Model
 from .recognize import RESEARCH_NOTICE, recognize
 
@@ -13,6 +13,7 @@ __all__ = [
     "Model",
     "RecognitionCase",
     "available_models",
+    "best_available",
     "load_model",
     "recognize",
 ]

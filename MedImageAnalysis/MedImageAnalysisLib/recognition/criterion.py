@@ -18,6 +18,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..analysis import CategoryProbability, Evidence, Measurement
 from .assessment import Assessment
@@ -47,6 +48,8 @@ class CriterionSpec:
     error_scale : tuple of float
         (s_min, s_max): the range of published errors relative to the one used.
     """
+
+    suffix: ClassVar[str] = ""
 
     measurement: str
     units: tuple[str, ...]

@@ -16,7 +16,7 @@ from ..analysis import Evidence
 from .descriptors import ImageDescriptor
 from .inputs import Input, Reading
 
-__all__ = ["MAXIMUM_ROWS", "cell_evidence", "evidence_map", "input_evidence"]
+__all__ = ["MAXIMUM_ROWS", "cell_evidence", "evidence_map", "input_evidence", "map_of_cells"]
 
 MAXIMUM_ROWS = 20
 MAP_SIZE = 96
@@ -63,18 +63,28 @@ def cell_evidence(
 
 
 def evidence_map(descriptors: Sequence[ImageDescriptor], shares: np.ndarray, image: sitk.Image) -> sitk.Image:
-    """Return the density of the shares over the image, per area of one MAP_SIZE-th of each side squared.
-
-    The map covers the image exactly, on a coarser grid of MAP_SIZE x MAP_SIZE; its sum is the part of the score that
-    the descriptors give.
-    """
-    total = np.zeros((MAP_SIZE, MAP_SIZE))
+    """Return the density of the shares of descriptors over the image, see :func:`map_of_cells`."""
+    grids = []
     start = 0
     for descriptor in descriptors:
         part = shares[start : start + descriptor.length]
         start += descriptor.length
-        cells = part.reshape(-1, descriptor.grid, descriptor.grid).sum(axis=0)
-        total += _spread(cells)
+        grids.append(part.reshape(-1, descriptor.grid, descriptor.grid).sum(axis=0))
+    return map_of_cells(grids, image)
+
+
+def map_of_cells(grids: Sequence[np.ndarray], image: sitk.Image) -> sitk.Image:
+    """Return the density of shares over the image, per area of one MAP_SIZE-th of each side squared.
+
+    The map covers the image exactly, on a coarser grid of MAP_SIZE x MAP_SIZE; its sum is the part of the score that
+    the cells give.
+
+    Parameters
+    ----------
+    grids : sequence of numpy.ndarray, shape (rows, columns)
+        Shares of the cells of grids that each cover the image.
+    """
+    total = sum((_spread(cells) for cells in grids), np.zeros((MAP_SIZE, MAP_SIZE)))
     drawn = sitk.GetImageFromArray(total.astype(np.float32))
     spacing = [s * n / MAP_SIZE for s, n in zip(image.GetSpacing(), image.GetSize(), strict=True)]
     corner = [0.5 * n / MAP_SIZE - 0.5 for n in image.GetSize()]
@@ -88,5 +98,6 @@ def _spread(cells: np.ndarray) -> np.ndarray:
     """Interpolate cells linearly to the map, keeping their sum."""
     from scipy.ndimage import zoom
 
-    fine = zoom(cells, MAP_SIZE / cells.shape[0], order=1, mode="nearest", grid_mode=True)
-    return fine * (cells.shape[0] / MAP_SIZE) ** 2
+    factors = [MAP_SIZE / length for length in cells.shape]
+    fine = zoom(cells, factors, order=1, mode="nearest", grid_mode=True)
+    return fine / (factors[0] * factors[1])

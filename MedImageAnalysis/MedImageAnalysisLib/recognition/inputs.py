@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..analysis import FeatureTable
 from .case import RecognitionCase
 from .schema import Fields
 
-__all__ = ["STATISTICS", "Input", "Reading", "read_input"]
+__all__ = ["STATISTICS", "Input", "Reading", "missing_inputs", "read_input"]
 
 STATISTICS = ("value", "mean", "std", "min", "max", "p10", "p50", "p90", "count")
 
@@ -111,6 +112,15 @@ def read_input(data: Any, place: str) -> Input:
     )
     fields.done()
     return found
+
+
+def missing_inputs(inputs: Sequence[Input], readings: Sequence[Reading]) -> str:
+    """Return which inputs the case does not have, as the reason for not assessing it, or "" if it has all."""
+    missing = [(s.key, r.reason) for s, r in zip(inputs, readings, strict=True) if not math.isfinite(r.value)]
+    if not missing:
+        return ""
+    first, reason = missing[0]
+    return f"{len(missing)} of {len(inputs)} inputs are missing, e.g. {first}: {reason or 'empty'}."
 
 
 def _reduced(cells: np.ndarray, statistic: str) -> float:

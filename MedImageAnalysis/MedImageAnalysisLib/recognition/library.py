@@ -8,26 +8,29 @@ Folders come with the package (`MedImageAnalysisLib/models`) and from the folder
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidModelError, MedImageError, UnknownNameError
+from ..errors import InvalidModelError, MedImageError, MissingPackageError, UnknownNameError
+from ..networks import networks_available
+from ..untrusted_file import checked_file
 from .criterion import CriterionSpec
 from .linear import LinearSpec
 from .model import Category, Model, Performance, Population, Training
+from .network import NetworkSpec
 from .schema import Fields, parse_json
-from .weights import checked_file
 
-__all__ = ["USER_MODELS_VARIABLE", "available_models", "load_model"]
+__all__ = ["USER_MODELS_VARIABLE", "available_models", "best_available", "check_runnable", "load_model"]
 
 FORMAT = 1
 MAXIMUM_JSON_BYTES = 1_000_000
 USER_MODELS_VARIABLE = "MEDIMAGE_MODELS"
 _NAME = r"[a-z0-9][a-z0-9-]{0,63}"
-_SPECS = {"criterion": CriterionSpec, "linear": LinearSpec}
+_SPECS = {"criterion": CriterionSpec, "linear": LinearSpec, "onnx": NetworkSpec}
 
 
 def load_model(name_or_path: str | os.PathLike) -> Model:
@@ -40,17 +43,43 @@ def load_model(name_or_path: str | os.PathLike) -> Model:
     InvalidModelError
         If the folder does not hold a valid model.
     """
-    path = Path(name_or_path)
-    folders = _model_folders()
-    if str(name_or_path) in folders:
-        path = folders[str(name_or_path)]
-    elif not (path / "model.json").is_file():
-        known = ", ".join(folders) or "none"
-        raise UnknownNameError(f"There is no model {str(name_or_path)!r:.80}. Known: {known}.")
-    model = _read(path)
+    model = _read(_folder_of(name_or_path))
     if model.weights_file:
         model.weights()
     return model
+
+
+def best_available(name: str) -> str:
+    """Return the name of the model that is best used where `name` is asked for on this machine.
+
+    That is the network that says it is the alternative to it, where the packages that run networks are installed, else
+    `name` itself. A model of the user's folder never takes the place of one of the package.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no model of that name.
+    """
+    root = _folder_of(name).parent
+    if not networks_available():
+        return name
+    rivals = (model for model in available_models() if model.folder.parent == root)
+    return next((model.name for model in rivals if model.alternative_to == name), name)
+
+
+def check_runnable(name_or_path: str | os.PathLike) -> None:
+    """Check that there is such a model and that the packages that it needs are installed; no weights are read.
+
+    Raises
+    ------
+    UnknownNameError, InvalidModelError
+        As :func:`load_model`.
+    MissingPackageError
+        If it is a network and the packages that run it are not installed.
+    """
+    model = _read(_folder_of(name_or_path))
+    if model.kind == "onnx" and not networks_available():
+        raise MissingPackageError.of("onnx", "onnx", f"The model '{model.name}', a network,")
 
 
 def available_models(on_invalid: Callable[[Path, MedImageError], None] | None = None) -> tuple[Model, ...]:
@@ -72,6 +101,16 @@ def available_models(on_invalid: Callable[[Path, MedImageError], None] | None = 
             else:
                 on_invalid(folder, error)
     return tuple(found)
+
+
+def _folder_of(name_or_path: str | os.PathLike) -> Path:
+    """Return the folder of a model that is named, or the folder itself if it holds one."""
+    folders = _model_folders()
+    if str(name_or_path) in folders:
+        return folders[str(name_or_path)]
+    if (Path(name_or_path) / "model.json").is_file():
+        return Path(name_or_path)
+    raise UnknownNameError(f"There is no model {str(name_or_path)!r:.80}. Known: {', '.join(folders) or 'none'}.")
 
 
 def _model_folders() -> dict[str, Path]:
@@ -98,7 +137,7 @@ def _read(folder: Path) -> Model:
     classes = fields.list("classes", _category, least=2, most=50)
     if len({category.key for category in classes}) != len(classes):
         raise fields.refusal("classes", "must have different keys")
-    weights_file, weights_sha256 = _weights(fields, needed=kind != "criterion")
+    weights_file, weights_sha256 = _weights(fields, _SPECS[kind].suffix)
     model = Model(
         folder=folder,
         kind=kind,
@@ -117,6 +156,7 @@ def _read(folder: Path) -> Model:
         spec=_SPECS[kind].read(fields.object(kind), len(classes)),
         weights_file=weights_file,
         weights_sha256=weights_sha256,
+        alternative_to=fields.text("alternative_to", "", pattern=f"{_NAME}|") if kind == "onnx" else "",
     )
     fields.done()
     return model
@@ -170,14 +210,15 @@ def _performance(item: Any, place: str) -> Performance:
     return performance
 
 
-def _weights(fields: Fields, needed: bool) -> tuple[str, str]:
+def _weights(fields: Fields, suffix: str) -> tuple[str, str]:
     weights = fields.object("weights", None)
     if weights is None:
-        if needed:
+        if suffix:
             raise fields.refusal("weights", "is missing")
         return "", ""
-    if not needed:
+    if not suffix:
         raise fields.refusal("weights", "has no place in a model that uses none")
-    found = weights.text("file", pattern=r"[A-Za-z0-9_-]{1,64}\.npz"), weights.text("sha256", pattern=r"[0-9a-f]{64}")
+    pattern = r"[A-Za-z0-9_-]{1,64}" + re.escape(suffix)
+    found = weights.text("file", pattern=pattern), weights.text("sha256", pattern=r"[0-9a-f]{64}")
     weights.done()
     return found

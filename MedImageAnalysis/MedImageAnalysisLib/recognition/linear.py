@@ -15,33 +15,32 @@ with the variances lambda of the axes and the mean residual variance r per remai
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import SimpleITK as sitk
 
-from ..analysis import CategoryProbability
 from ..errors import InvalidModelError, MedImageError
 from .assessment import Assessment
 from .case import RecognitionCase
 from .descriptors import DESCRIPTORS, ImageDescriptor
 from .descriptors.canvas import square_canvas
 from .evidence import cell_evidence, evidence_map, input_evidence
-from .inputs import Input, Reading, read_input
+from .inputs import Input, Reading, missing_inputs, read_input
 from .model import Model
+from .probabilities import category_rows, softmax
 from .schema import Fields
+from .weights import read_weights
 
 __all__ = [
     "LinearSpec",
-    "adjust_prior",
     "assess",
     "describe",
     "outlier_distance",
     "project",
-    "softmax",
     "stranger_score",
     "unlike",
 ]
@@ -95,6 +94,8 @@ class LinearSpec:
         Shares of the categories in the training data, for :func:`adjust_prior`.
     """
 
+    suffix: ClassVar[str] = ".npz"
+
     inputs: tuple[Input, ...]
     descriptors: tuple[ImageDescriptor, ...]
     temperature: float
@@ -131,8 +132,13 @@ class LinearSpec:
         """Number of features."""
         return len(self.inputs) + sum(descriptor.length for descriptor in self.descriptors)
 
-    def check_weights(self, arrays: Mapping[str, np.ndarray], classes: int, where: str) -> None:
-        """Raise InvalidModelError unless all arrays are there and their shapes fit one another."""
+    def open_weights(self, path: Path, sha256: str, classes: int, where: str) -> Mapping[str, np.ndarray]:
+        """Return the arrays of the weights file, after checking that their shapes fit one another."""
+        arrays = read_weights(path, sha256)
+        self._check_weights(arrays, classes, where)
+        return arrays
+
+    def _check_weights(self, arrays: Mapping[str, np.ndarray], classes: int, where: str) -> None:
         names = _ARRAYS if self.stranger_limit is None else _ARRAYS | _STRANGER_ARRAYS
         if set(arrays) != names:
             raise InvalidModelError(f"{where}: the weights must be exactly {', '.join(sorted(names))}.")
@@ -165,12 +171,6 @@ def stranger_score(arrays: Mapping[str, np.ndarray], u: np.ndarray) -> np.ndarra
     return whitened @ arrays["stranger_weights"] + float(arrays["stranger_intercept"])
 
 
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """Return exp(scores) normalized to sum 1 over the last axis."""
-    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
-
-
 def project(arrays: Mapping[str, np.ndarray], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the standardized features z and their coordinates u on the model's axes."""
     z = (x - arrays["mean"].astype(np.float64)) / arrays["scale"]
@@ -190,34 +190,13 @@ def _axes(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     return axes.astype(np.float32) if axes.dtype == np.float16 else axes
 
 
-def adjust_prior(probabilities: Sequence[float], training: Sequence[float], local: Sequence[float]) -> np.ndarray:
-    """Return the probabilities for other prevalences of the categories (Saerens et al. 2002).
-
-    P'(k | x) is proportional to P(k | x) local_k / training_k: valid if the images of each category look the same in
-    both places. doi:10.1162/089976602753284446
-
-    Raises
-    ------
-    ValueError
-        If the three do not have the same length, or a prevalence is negative, or all of `local` are 0.
-    """
-    p, old, new = (np.asarray(values, dtype=np.float64) for values in (probabilities, training, local))
-    if not p.shape == old.shape == new.shape or (new < 0).any() or (old <= 0).any() or new.sum() <= 0:
-        raise ValueError("Prevalences must be given for each category, none negative, not all zero.")
-    adjusted = p * new / old
-    return adjusted / adjusted.sum()
-
-
 def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | None = None) -> Assessment:
     """Return the probabilities of the model's categories for the features in `case`."""
     spec: LinearSpec = model.spec
     readings = [source.read(case) for source in spec.inputs]
-    missing = [(s.key, r.reason) for s, r in zip(spec.inputs, readings, strict=True) if not math.isfinite(r.value)]
-    if missing:
-        first, reason = missing[0]
-        return Assessment(
-            reason=f"{len(missing)} of {spec.size} inputs are missing, e.g. {first}: {reason or 'empty'}."
-        )
+    reason = missing_inputs(spec.inputs, readings)
+    if reason:
+        return Assessment(reason=reason)
     arrays = model.weights()
     image = case.image.pixels
     z, u = project(arrays, _vector(spec, readings, image))
@@ -225,7 +204,8 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
     if reason:
         return Assessment(reason=reason)
     probabilities = softmax((u @ arrays["weights"] + arrays["intercept"]) / spec.temperature)
-    categories = _categories(model, spec, arrays, u, probabilities, prevalence)
+    members = np.einsum("m,bmk->bk", u, arrays["ensemble_weights"].astype(np.float64)) + arrays["ensemble_intercept"]
+    categories = category_rows(model.classes, spec, probabilities, softmax(members / spec.temperature), prevalence)
     top = int(np.argmax(probabilities))
     shares = z * _direction(arrays, top) / spec.temperature
     title = model.classes[top].title
@@ -291,29 +271,3 @@ def _direction(arrays: Mapping[str, np.ndarray], top: int) -> np.ndarray:
     """
     weights = arrays["weights"].astype(np.float64)
     return _axes(arrays) @ (weights[:, top] - weights.mean(axis=1))
-
-
-def _categories(
-    model: Model,
-    spec: LinearSpec,
-    arrays: Mapping[str, np.ndarray],
-    u: np.ndarray,
-    probabilities: np.ndarray,
-    prevalence: Sequence[float] | None,
-) -> tuple[CategoryProbability, ...]:
-    """Return the table of probabilities; the interval is that of the bootstrap ensemble, widened to hold the value."""
-    scores = np.einsum("m,bmk->bk", u, arrays["ensemble_weights"].astype(np.float64)) + arrays["ensemble_intercept"]
-    lower, upper = np.percentile(softmax(scores / spec.temperature), (2.5, 97.5), axis=0)
-    adjusted = None if prevalence is None else adjust_prior(probabilities, spec.priors, prevalence)
-    return tuple(
-        CategoryProbability(
-            category.title,
-            float(probabilities[k]),
-            float(min(lower[k], probabilities[k])),
-            float(max(upper[k], probabilities[k])),
-            in_prediction_set=bool(probabilities[k] >= spec.set_thresholds[k]),
-            code=category.code,
-            prior_adjusted=None if adjusted is None else float(adjusted[k]),
-        )
-        for k, category in enumerate(model.classes)
-    )

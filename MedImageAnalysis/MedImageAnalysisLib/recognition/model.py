@@ -5,21 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 from ..analysis import Code
-from .weights import checked_file, read_weights
+from ..untrusted_file import checked_file
 
-__all__ = ["Category", "Model", "Performance", "Population", "Specification", "Training"]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..networks import Network
+
+__all__ = ["Category", "Model", "Performance", "Population", "Specification", "Training", "Weights"]
+
+
+# The arrays of a linear model by name, or the network of the kind "onnx".
+Weights: TypeAlias = "Mapping[str, np.ndarray] | Network"
 
 
 class Specification(Protocol):
     """What is particular to a kind of model."""
 
-    def check_weights(self, arrays: Mapping[str, np.ndarray], classes: int, where: str) -> None:
-        """Raise InvalidModelError unless the arrays fit."""
+    suffix: ClassVar[str]
+    """Of the weights file, "" for kinds that have none."""
+
+    def open_weights(self, path: Path, sha256: str, classes: int, where: str) -> Weights:
+        """Read the weights file; raise InvalidModelError unless it fits the description."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +93,17 @@ class Model:
 
     Parameters
     ----------
-    kind : {"criterion", "linear"}
+    kind : {"criterion", "linear", "onnx"}
     modalities, body_parts : tuple of str
         DICOM terms; empty = any.
     coverage : float
         The share of cases for which the prediction set is meant to hold the truth.
     spec : Specification
-        A CriterionSpec or LinearSpec.
+        A CriterionSpec, LinearSpec or NetworkSpec.
     weights_file, weights_sha256 : str
         "" for models without weights.
+    alternative_to : str
+        Name of the model in whose place this one is taken where the packages that it needs are installed, or "".
     """
 
     folder: Path
@@ -111,13 +123,20 @@ class Model:
     spec: Specification
     weights_file: str = ""
     weights_sha256: str = ""
+    alternative_to: str = ""
 
-    def weights(self) -> Mapping[str, np.ndarray]:
-        """Return the checked arrays of the weights file; they are read at the first call."""
-        path = checked_file(self.folder, self.weights_file, (".npz",))
-        arrays = read_weights(path, self.weights_sha256)
-        self.spec.check_weights(arrays, len(self.classes), self.name)
-        return arrays
+    def weights(self) -> Weights:
+        """Return what is in the weights file, checked; it is read at the first call.
+
+        Raises
+        ------
+        InvalidModelError
+            If the file is missing, damaged, or does not fit the description.
+        MissingPackageError
+            If the model is a network and the packages that run it are not installed.
+        """
+        path = checked_file(self.folder, self.weights_file, (self.spec.suffix,))
+        return self.spec.open_weights(path, self.weights_sha256, len(self.classes), self.name)
 
     def card(self) -> str:
         """Return the text of CARD.md."""

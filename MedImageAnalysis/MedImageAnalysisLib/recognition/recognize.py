@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..analysis import CategoryProbability, ImageInfo, Recognition
 from ..errors import InvalidModelError, InvalidSettingError, UnsupportedImageError
 from ..progress import Progress
-from . import criterion, linear
+from . import criterion, linear, network
 from .assessment import Assessment
 from .case import RecognitionCase
 from .library import load_model
@@ -81,12 +81,13 @@ def _assessment(model: Model, case: RecognitionCase, local: Sequence[float] | No
 def _assess(model: Model, case: RecognitionCase, local: Sequence[float] | None) -> Assessment:
     if model.kind == "criterion":
         return criterion.assess(model, case)
-    return linear.assess(model, case, local)
+    kind = network if model.kind == "onnx" else linear
+    return kind.assess(model, case, local)
 
 
 def _stopped_at_gate(model: Model, case: RecognitionCase) -> str:
     """Return why the model that guards this one refuses the image, or ""."""
-    if model.kind != "linear" or not model.spec.gate:
+    if model.kind == "criterion" or not model.spec.gate:
         return ""
     gate = load_model(model.spec.gate)
     if gate.kind != "linear":

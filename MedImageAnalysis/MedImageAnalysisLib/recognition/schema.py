@@ -111,6 +111,13 @@ class Fields:
             raise self.refusal(key, f"must be an integer within {minimum} to {maximum}", value)
         return value
 
+    def flag(self, key: str, default: Any = _REQUIRED) -> bool:
+        """Take true or false."""
+        value = self._take(key, default)
+        if not isinstance(value, bool):
+            raise self.refusal(key, "must be true or false", value)
+        return value
+
     def list(
         self, key: str, read: Callable[[Any, str], Value], default: Any = _REQUIRED, *, least: int = 0, most: int = 100
     ) -> tuple[Value, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 import re
@@ -17,53 +16,16 @@ from typing import IO
 import numpy as np
 
 from ..errors import InvalidModelError
+from ..untrusted_file import read_bytes
 
-__all__ = ["checked_file", "read_bytes", "read_weights", "sha256_of"]
+__all__ = ["read_weights"]
 
-MAXIMUM_FILE_BYTES = 16 * 2**20
 MAXIMUM_ARRAY_BYTES = 64 * 2**20
 MAXIMUM_ARRAYS = 32
 _HEADER = re.compile(
     rb"\{'descr': '((?:<[fiu][248]|\|[iu]1))', 'fortran_order': (True|False), "
     rb"'shape': \(((?:\d{1,12},? ?){0,4})\), \}\s*"
 )
-
-
-def checked_file(folder: Path, name: str, suffixes: tuple[str, ...]) -> Path:
-    """Return the path of the file `name` of a model folder.
-
-    Raises
-    ------
-    InvalidModelError
-        If the name holds a path, the suffix is another, or the file is missing, a link out of the folder, or too large.
-    """
-    path, shown = folder / name, f"{folder.name}: {name!r:.80}"
-    if Path(name).name != name or name.startswith(".") or "\x00" in name or path.suffix not in suffixes:
-        raise InvalidModelError(f"{shown} is not a plain file name ending in {'/'.join(suffixes)}.")
-    if not path.is_file():
-        raise InvalidModelError(f"{shown} is missing. Get the model again from its source.")
-    if path.resolve().parent != folder.resolve():
-        raise InvalidModelError(f"{shown} leads out of the model's folder, which is not allowed.")
-    if path.stat().st_size > MAXIMUM_FILE_BYTES:
-        raise InvalidModelError(f"{shown} is larger than the {MAXIMUM_FILE_BYTES:,} bytes that are allowed.")
-    return path
-
-
-def read_bytes(path: Path, sha256: str) -> bytes:
-    """Return the content of `path` after comparing it with its checksum."""
-    content = path.read_bytes()
-    found = sha256_of(content)
-    if found != sha256:
-        raise InvalidModelError(
-            f"{path.parent.name}/{path.name} is not the file that model.json describes: its SHA-256 is {found[:12]}…, "
-            f"expected {sha256[:12]}…. Get the model again from its source."
-        )
-    return content
-
-
-def sha256_of(content: bytes) -> str:
-    """Return the SHA-256 of `content` as hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
 
 
 @lru_cache(maxsize=16)
@@ -73,7 +35,7 @@ def read_weights(path: Path, sha256: str) -> Mapping[str, np.ndarray]:
     Parameters
     ----------
     path : pathlib.Path
-        As :func:`checked_file` returns it.
+        As :func:`~MedImageAnalysisLib.untrusted_file.checked_file` returns it.
     sha256 : str
         Checksum from model.json. Together with the path it is the key of a small cache, so that a batch reads once.
 

@@ -9,8 +9,8 @@ import pytest
 
 LIBRARY = Path(__file__).resolve().parents[3] / "MedImageAnalysis" / "MedImageAnalysisLib"
 OPTIONAL = {
-    "dask", "distributed", "highdicom", "matplotlib", "numba", "onnxruntime", "pandas", "pyarrow", "pydicom", "skimage",
-    "sklearn", "torch",
+    "dask", "distributed", "google", "highdicom", "matplotlib", "numba", "onnx", "onnxruntime", "pandas", "pyarrow",
+    "pydicom", "skimage", "sklearn", "torch",
 }  # fmt: skip
 # Files that are themselves imported only by the function that needs them, because what they define must be decorated.
 LAZY_FILES = {"features/counts/numba_kernels.py", "features/surface_kernels.py"}

@@ -12,7 +12,7 @@ from MedImageAnalysisLib.errors import InvalidSettingError
 from MedImageAnalysisLib.image import read_image
 from MedImageAnalysisLib.recognition import RecognitionCase, load_model, recognize
 from MedImageAnalysisLib.recognition.inputs import Input
-from MedImageAnalysisLib.recognition.linear import adjust_prior, softmax
+from MedImageAnalysisLib.recognition.probabilities import adjust_prior, softmax
 from MedImageAnalysisLib.recognition.training.fitting import FitSettings, fit_linear, group_folds
 from MedImageAnalysisLib.recognition.training.folder import write_model
 from MedImageAnalysisLib.recognition.training.metrics import (

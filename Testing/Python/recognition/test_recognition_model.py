@@ -12,7 +12,7 @@ import pytest
 from MedImageAnalysisLib.errors import InvalidModelError, MedImageError, UnknownNameError
 from MedImageAnalysisLib.recognition import available_models, load_model
 from MedImageAnalysisLib.recognition.training.folder import write_model
-from MedImageAnalysisLib.recognition.weights import sha256_of
+from MedImageAnalysisLib.untrusted_file import sha256_of
 
 
 def replace_weights(folder, content: bytes, edit_json) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...progress import Progress
-from ..linear import WHITENED_LIMIT, outlier_distance, project, softmax
+from ..linear import WHITENED_LIMIT, outlier_distance, project
+from ..probabilities import softmax
 
 __all__ = ["FitSettings", "LinearFit", "compact", "fit_linear", "group_folds"]
 

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from ...errors import ExportError
+from ...untrusted_file import sha256_of
 from ..library import load_model
 from ..model import Model
-from ..weights import sha256_of
 
 __all__ = ["pack_weights", "write_model"]
 
 WEIGHTS = "weights.npz"
+NETWORK = "weights.onnx"
 
 
 def pack_weights(arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -43,11 +44,20 @@ def write_model(
     card: str,
     arrays: Mapping[str, np.ndarray] | None = None,
     files: Mapping[str, bytes] | None = None,
+    network: bytes | None = None,
 ) -> Model:
     """Write a model folder and return the model read back from it.
 
-    The folder is written aside and checked by reading it; only then does it replace what was there. `files` are further
-    files of the folder by name, such as plots that the card shows.
+    The folder is written aside and checked by reading it; only then does it replace what was there.
+
+    Parameters
+    ----------
+    arrays : mapping of str to numpy.ndarray, optional
+        Weights of a linear model.
+    files : mapping of str to bytes, optional
+        Further files of the folder by name, such as plots that the card shows.
+    network : bytes, optional
+        The ONNX file of a model of the kind "onnx".
 
     Raises
     ------
@@ -63,10 +73,11 @@ def write_model(
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".model-") as aside:
             made = Path(aside) / folder.name
             made.mkdir()
-            if arrays is not None:
-                content = pack_weights(arrays)
-                (made / WEIGHTS).write_bytes(content)
-                description["weights"] = {"file": WEIGHTS, "sha256": sha256_of(content)}
+            content = network if arrays is None else pack_weights(arrays)
+            if content is not None:
+                name = NETWORK if arrays is None else WEIGHTS
+                (made / name).write_bytes(content)
+                description["weights"] = {"file": name, "sha256": sha256_of(content)}
             for name, content in (files or {}).items():
                 (made / name).write_bytes(content)
             text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False)

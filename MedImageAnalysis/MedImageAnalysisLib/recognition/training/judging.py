@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..linear import LinearSpec, outlier_distance, project, softmax, stranger_score
+from ..linear import LinearSpec, outlier_distance, project, stranger_score
 from ..model import Model
+from ..probabilities import softmax
 from .metrics import (
     Estimate,
     accuracy,
