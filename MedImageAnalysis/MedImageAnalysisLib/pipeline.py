@@ -30,7 +30,7 @@ from .progress import Progress
 from .quality import QualityCase, assess
 from .software import software_versions
 
-__all__ = ["repeat", "run", "segmentation_hash", "with_chosen_models"]
+__all__ = ["repeat", "resolved", "run", "segmentation_hash"]
 
 Result = TypeVar("Result")
 Step = TypeVar("Step")
@@ -71,7 +71,7 @@ def run(
         If a stage refuses the image, with what, where and what to do.
     """
     warnings = image.info.warnings + check_suits(preset, image)
-    preset = with_chosen_models(preset)
+    preset = resolved(preset)
     stages = _Stages(image, preset)
     # Fractions are typical shares of the time, so that the bar moves evenly.
     to_nominal, from_nominal, assumption = _nominal_scale(image, preset)
@@ -134,14 +134,18 @@ def repeat(
     return replace(analysis, provenance=_with_drift(analysis.provenance, record))
 
 
-def with_chosen_models(preset: Preset) -> Preset:
-    """Return the preset with the very models that it comes to on this machine, so that its record repeats them.
+def resolved(preset: Preset) -> Preset:
+    """Return the preset with every choice made that depends on this machine, so that its record repeats the run.
+
+    These are the models (a network where it can run, else the model it is an alternative to) and the engines of
+    segmentation methods.
 
     Raises
     ------
     MissingPackageError
-        If one of them is a network and the packages that run it are not installed.
+        If one of the models is a network and the packages that run it are not installed.
     """
+    preset = replace(preset, segmentation=tuple(method.resolved() for method in preset.segmentation))
     if not preset.models:
         return preset
     from .recognition.library import best_available, check_runnable

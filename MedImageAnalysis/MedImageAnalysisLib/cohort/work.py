@@ -47,9 +47,9 @@ class Settings:
     @classmethod
     def of(cls, preset: Preset | None, code: str) -> Settings:
         """Return the settings of a preset; None = the automatic choice. Models are those of this machine."""
-        from ..pipeline import with_chosen_models
+        from ..pipeline import resolved
 
-        presets = [with_chosen_models(each).to_json() for each in ((preset,) if preset else available_presets())]
+        presets = [resolved(each).to_json() for each in ((preset,) if preset else available_presets())]
         values = presets[0] if preset else [AUTO, *presets]
         text = json.dumps(values, sort_keys=True)
         return cls(text if preset else _AUTO_TEXT, hashlib.sha256(text.encode()).hexdigest(), code)

@@ -27,5 +27,12 @@ class SegmentationMethod(Configurable, ABC):
     def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the segmentation of `image`."""
 
+    def resolved(self) -> SegmentationMethod:
+        """Return the method with every choice made that depends on the machine, such as an engine `auto`.
+
+        Records hold the resolved method, so that they repeat the run.
+        """
+        return self
+
 
 METHODS: Registry[type[SegmentationMethod]] = Registry("segmentation method", __package__)

@@ -13,7 +13,7 @@ from MedImageAnalysisLib.errors import InvalidModelError, MissingPackageError, U
 from MedImageAnalysisLib.export.record import analysis_to_json, provenance_from_json
 from MedImageAnalysisLib.networks import network as room
 from MedImageAnalysisLib.phantom import chest_radiograph
-from MedImageAnalysisLib.pipeline import repeat, run, with_chosen_models
+from MedImageAnalysisLib.pipeline import repeat, resolved, run
 from MedImageAnalysisLib.preset import Preset, load_preset
 from MedImageAnalysisLib.recognition import RecognitionCase, available_models, best_available, load_model, recognize
 from MedImageAnalysisLib.recognition.training.folder import write_model
@@ -195,7 +195,7 @@ def test_the_network_is_taken_where_it_can_run(rivals):
 def test_the_named_model_is_taken_where_networks_cannot_run(rivals, sides_preset):
     assert best_available("sides") == "sides"
     with pytest.raises(MissingPackageError, match=r"sides-network.*medimageanalysis\[onnx\]"):
-        with_chosen_models(replace(sides_preset, models=("sides-network",)))
+        resolved(replace(sides_preset, models=("sides-network",)))
 
 
 def test_a_user_network_never_takes_the_place_of_a_shipped_model(rivals):
@@ -206,8 +206,8 @@ def test_a_user_network_never_takes_the_place_of_a_shipped_model(rivals):
 
 
 def test_a_preset_chooses_the_best_or_exactly_what_it_names(rivals, sides_preset):
-    assert with_chosen_models(sides_preset).models == ("sides-network",)
-    assert with_chosen_models(replace(sides_preset, model_choice="exact")).models == ("sides",)
+    assert resolved(sides_preset).models == ("sides-network",)
+    assert resolved(replace(sides_preset, model_choice="exact")).models == ("sides",)
     assert Preset.from_json(sides_preset.to_json()).model_choice == "best"
 
 
