@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["OPSET", "description_of", "make_model", "sides_network", "value"]
+__all__ = ["OPSET", "SIZE", "description_of", "make_model", "many_operators_network", "sides_network", "value"]
 
 OPSET = 17
 SIZE = 32
@@ -96,3 +96,86 @@ def description_of(**changes) -> dict:
         }
         | changes,
     }
+
+
+def many_operators_network():
+    """A network that uses most of the operators that may run, each on a few numbers."""
+    random = np.random.default_rng(0)
+    draw = random.standard_normal
+    constants = {
+        "w": draw((4, 1, 3, 3)),
+        "b": draw(4),
+        "depthwise": draw((4, 1, 3, 3)),
+        "up": draw((4, 2, 2, 2)),
+        "scale": np.ones(4),
+        "shift": np.zeros(4),
+        "var": np.ones(4),
+        "scales": np.array([1.0, 1.0, 2.0, 2.0]),
+        "margins": np.array([0, 0, 1, 1, 0, 0, 1, 1], dtype=np.int64),
+        "starts": np.array([1, 1], dtype=np.int64),
+        "ends": np.array([2**63 - 1, -1], dtype=np.int64),
+        "end": np.array([2**63 - 1], dtype=np.int64),
+        "axes": np.array([2, 3], dtype=np.int64),
+        "rows": np.array([0, 0, -1], dtype=np.int64),
+        "first": np.array(0, dtype=np.int64),
+        "last": np.array([-1], dtype=np.int64),
+        "one": np.array([1], dtype=np.int64),
+        "dense": draw((8, 6)),
+        "bias": draw(6),
+        "half": draw((6, 6)).astype(np.float16),
+        "even": np.ones(6),
+        "none": np.zeros(6),
+        "zero": np.array(0.0),
+        "six": np.array(6.0),
+    }
+    constants = {
+        name: array.astype(np.float32) if array.dtype == np.float64 else array for name, array in constants.items()
+    }
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["x", "w", "b"], ["c1"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        node("BatchNormalization", ["c1", "scale", "shift", "shift", "var"], ["n1"], epsilon=1e-3),
+        node("Relu", ["n1"], ["r1"]),
+        node("Conv", ["r1", "depthwise"], ["c2"], group=4, pads=[1, 1, 1, 1], dilations=[1, 1]),
+        node("InstanceNormalization", ["c2", "scale", "shift"], ["n2"]),
+        node("HardSwish", ["n2"], ["h2"]),
+        node("Sigmoid", ["h2"], ["g2"]),
+        node("Mul", ["h2", "g2"], ["m2"]),
+        node("MaxPool", ["m2"], ["p2"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("ConvTranspose", ["p2", "up"], ["u2"], strides=[2, 2]),
+        node("Resize", ["p2", "", "scales"], ["u3"], mode="linear", coordinate_transformation_mode="half_pixel"),
+        node("Concat", ["u2", "u3"], ["joined"], axis=1),
+        node("Pad", ["joined", "margins"], ["padded"], mode="reflect"),
+        node("Slice", ["padded", "starts", "ends", "axes"], ["cut"]),
+        node("LeakyRelu", ["cut"], ["soft"], alpha=0.1),
+        node("Split", ["soft"], ["s1", "s2"], axis=1),
+        node("Max", ["s1", "s2"], ["most"]),
+        node("AveragePool", ["most"], ["averaged"], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
+        node("GlobalAveragePool", ["averaged"], ["g"]),
+        node("GlobalMaxPool", ["averaged"], ["gm"]),
+        node("Flatten", ["g"], ["flat"], axis=1),
+        node("ReduceMean", ["gm"], ["gm1"], axes=[2, 3], keepdims=0),
+        node("Sub", ["flat", "gm1"], ["difference"]),
+        node("Concat", ["difference", "flat", "gm1"], ["nine"], axis=1),
+        node("Slice", ["nine", "one", "end", "one"], ["eight"]),
+        node("Gemm", ["eight", "dense", "bias"], ["six_wide"], alpha=0.5),
+        node("Cast", ["half"], ["whole"], to=TensorProto.FLOAT),
+        node("MatMul", ["six_wide", "whole"], ["product"]),
+        node("LayerNormalization", ["product", "even", "none"], ["normal"], axis=-1),
+        node("Clip", ["normal", "zero", "six"], ["clipped"]),
+        node("Erf", ["clipped"], ["e"]),
+        node("Shape", ["e"], ["shape"]),
+        node("Gather", ["shape", "first"], ["count"], axis=0),
+        node("Unsqueeze", ["count", "first_axis"], ["counts"]),
+        node("Concat", ["counts", "last"], ["target"], axis=0),
+        node("Reshape", ["e", "target"], ["again"]),
+        node("Transpose", ["again"], ["turned"], perm=[1, 0]),
+        node("Gather", ["turned", "rows"], ["chosen"], axis=0),
+        node("Transpose", ["chosen"], ["back"], perm=[1, 0]),
+        node("Greater", ["back", "zero"], ["high"]),
+        node("Where", ["high", "back", "zero"], ["kept"]),
+        node("Tanh", ["kept"], ["t"]),
+        node("Softmax", ["t"], ["y"], axis=-1),
+    ]
+    constants["first_axis"] = np.array([0], dtype=np.int64)
+    return make_model(nodes, [value("x", "batch", 1, 16, 16)], [value("y", "batch", 3)], constants)

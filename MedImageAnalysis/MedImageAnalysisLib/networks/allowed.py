@@ -13,6 +13,7 @@ __all__ = [
     "MAXIMUM_ACTIVATION_BYTES",
     "MAXIMUM_ATTRIBUTE",
     "MAXIMUM_BATCH",
+    "MAXIMUM_DIMENSIONS",
     "MAXIMUM_FILE_BYTES",
     "MAXIMUM_PARTS",
     "MAXIMUM_NODES",
@@ -33,6 +34,7 @@ MAXIMUM_PARTS = 50_000
 MAXIMUM_WEIGHT_BYTES = 64 * 2**20
 MAXIMUM_ATTRIBUTE = 2**20
 MAXIMUM_BATCH = 64
+MAXIMUM_DIMENSIONS = 6
 # All intermediate results of one run together, and its multiplications and additions: seconds, not minutes.
 MAXIMUM_ACTIVATION_BYTES = 2**30
 MAXIMUM_OPERATIONS = 2 * 10**10

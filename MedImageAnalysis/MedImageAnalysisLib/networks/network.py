@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InvalidModelError, MissingPackageError
 from ..untrusted_file import read_bytes
-from .check import CheckedGraph, Port, check_network
+from .check import CheckedGraph, Port, check_network, short
 from .cost import Cost, cost_of_run
 
 __all__ = ["Network", "load_network", "network_from_bytes", "networks_available"]
@@ -93,7 +93,7 @@ class Network:
         try:
             made = self._session.run(list(self.outputs), feed)
         except _runtime_errors() as error:
-            raise InvalidModelError(f"{self._graph.where} cannot be run: {_short(error)}.") from None
+            raise InvalidModelError(f"{self._graph.where} cannot be run: {short(error)}.") from None
         found = dict(zip(self.outputs, made, strict=True))
         for name, array in found.items():
             if array.shape != cost.outputs[name] or not np.isfinite(array).all():
@@ -126,7 +126,7 @@ def _session(graph: CheckedGraph):
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except _runtime_errors() as error:
-        raise InvalidModelError(f"{graph.where} cannot be run: {_short(error)}.") from None
+        raise InvalidModelError(f"{graph.where} cannot be run: {short(error)}.") from None
 
 
 @lru_cache(maxsize=1)
@@ -150,7 +150,3 @@ def _images(inputs: tuple[Port, ...], arrays: Mapping[str, np.ndarray]) -> int:
         if counts or arrays[name].shape != expected:
             raise ValueError(f"The input '{name}' must have the shape {expected}, but has {arrays[name].shape}.")
     return images
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")

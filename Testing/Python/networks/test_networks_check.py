@@ -192,13 +192,13 @@ def test_what_is_not_plain_is_refused_by_name(change, message):
 def test_a_node_that_makes_a_huge_value_is_refused():
     constants = {"shape": np.array([1, 1, 2**15, 2**15], dtype=np.int64)}
     node = helper.make_node("Expand", ["x", "shape"], ["y"])
-    assert "bytes of memory" in refusal(one_node(node, "batch", 1, 1, 1, constants=constants))
+    assert "more memory" in refusal(one_node(node, "batch", 1, 1, 1, constants=constants))
 
 
 def test_a_chain_that_doubles_its_size_is_refused():
     nodes = [helper.make_node("Concat", [f"x{i}"] * 4, [f"x{i + 1}"], axis=3) for i in range(20)]
     output = onnx.ValueInfoProto(name="x20", type=FLOAT4)
-    assert "bytes of memory" in refusal(make_model(nodes, [value("x0", "batch", 1, 1, 1)], [output]))
+    assert "more memory" in refusal(make_model(nodes, [value("x0", "batch", 1, 1, 1)], [output]))
 
 
 def test_a_network_that_would_run_for_minutes_is_refused():
