@@ -1,4 +1,7 @@
-"""Gray level size zone matrix (GLSZM): how large the connected zones of equal gray level are."""
+"""Gray level size zone matrix (GLSZM): how large the connected zones of equal gray level are.
+
+Thibault, Angulo and Meyer, IEEE Transactions on Biomedical Engineering 2014;61:630-637.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ __all__ = ["FAMILY", "compute", "matrices"]
 FAMILY = Family(
     "glszm",
     "Gray level size zone",
-    reference="doi:10.1109/TBME.2013.2284600",
     words={"item": "zones", "property": "zone sizes"},
 )
 

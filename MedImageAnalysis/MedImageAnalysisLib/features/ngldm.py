@@ -1,4 +1,7 @@
-"""Neighboring gray level dependence matrix (NGLDM): how many neighbors have the gray level of a voxel."""
+"""Neighboring gray level dependence matrix (NGLDM): how many neighbors have the gray level of a voxel.
+
+Sun and Wee, Computer Vision, Graphics, and Image Processing 1983;23:341-352.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ __all__ = ["FAMILY", "compute", "matrices"]
 FAMILY = Family(
     "ngldm",
     "Neighboring gray level dependence",
-    reference="doi:10.1016/0734-189X(83)90032-4",
     words={"item": "dependences", "property": "dependence counts"},
 )
 
