@@ -109,6 +109,7 @@ def contact_sheet(tiles: Sequence[np.ndarray], path: Path, columns: int = 5) -> 
     """Write RGB pictures (0 to 1) side by side into one PNG, each in a black field of the size of the largest."""
     from skimage.io import imsave
 
+    columns = min(columns, len(tiles))
     height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
     fields = np.zeros((-(-len(tiles) // columns) * columns, height, width, 3), np.float32)
     for field, tile in zip(fields, tiles, strict=False):

@@ -38,6 +38,7 @@ from scoring import DATA, Case, contact_sheet, dice, hausdorff95, mask_of, overl
 
 from MedImageAnalysisLib.analysis import Segmentation  # noqa: E402
 from MedImageAnalysisLib.errors import MedImageError  # noqa: E402
+from MedImageAnalysisLib.imaging.pixels import mask_image  # noqa: E402
 from MedImageAnalysisLib.preset import Preset, load_preset  # noqa: E402
 from MedImageAnalysisLib.progress import Progress  # noqa: E402
 
@@ -156,18 +157,14 @@ def scored(preset: Preset, case: Case) -> Score:
 
 
 def picture(case: Case, found: Segmentation | None, size: int = 360) -> np.ndarray:
-    """Draw a picture, or three slices of a volume, with what was found and the reference."""
-    values = sitk.GetArrayFromImage(case.image.pixels)
-    masks = [(truth, YELLOW) for truth in case.truth.values()]
+    """Draw a picture, or three axial slices of a volume, with what was found and the reference."""
+    pixels = case.image.pixels
+    values = upright(pixels)
+    masks = [(upright(mask_image(truth, pixels)) > 0, YELLOW) for truth in case.truth.values()]
     for segment in found.segments if found else ():
         if not case.truth or segment.key in case.truth:
-            masks.append((mask_of_label(found, segment), segment.color))
-    if values.ndim == 2:
-        slices = [()]
-    else:
-        levels = np.flatnonzero(np.any([mask.any(axis=(1, 2)) for mask, _ in masks], axis=0)) if masks else []
-        ends = (levels[0], levels[-1]) if len(levels) else (0, len(values) - 1)
-        slices = [(int(np.interp(share, (0, 1), ends)),) for share in (0.2, 0.5, 0.8)]
+            masks.append((upright(found.layers[segment.layer]) == segment.label, segment.color))
+    slices = [()] if values.ndim == 2 else [(level,) for level in levels(len(values), [mask for mask, _ in masks])]
     low, high = display_range(values, case.image.info.modality)
     tiles = []
     for index in slices:
@@ -176,8 +173,16 @@ def picture(case: Case, found: Segmentation | None, size: int = 360) -> np.ndarr
     return np.vstack(tiles)
 
 
-def mask_of_label(found: Segmentation, segment) -> np.ndarray:
-    return sitk.GetArrayFromImage(found.layers[segment.layer]) == segment.label
+def upright(image: sitk.Image) -> np.ndarray:
+    """Return the pixels; those of a volume as radiologists look at them, from the feet."""
+    return sitk.GetArrayFromImage(image if image.GetDimension() == 2 else sitk.DICOMOrient(image, "LPS"))
+
+
+def levels(count: int, masks: list[np.ndarray]) -> list[int]:
+    """Return three slices spread over those that hold anything."""
+    held = np.flatnonzero(np.any([mask.any(axis=(1, 2)) for mask in masks], axis=0)) if masks else np.arange(0)
+    first, last = (held[0], held[-1]) if held.size else (0, count - 1)
+    return [int(first + share * (last - first)) for share in (0.2, 0.5, 0.8)]
 
 
 def display_range(values: np.ndarray, modality: str) -> tuple[float, float]:
