@@ -49,6 +49,9 @@ class Preset:
         DICOM terms of the images it suits; empty = any.
     dimensions : tuple of int
         2, 3 or both.
+    preference : int
+        Of several presets that suit an image, the automatic choice takes the one of the highest preference; presets for
+        a question that only the user can ask, such as the search for a tumor, have a lower one.
     color : {"refuse", "luminance"}
         What reading does with color images.
     nominal_width_mm : float or None
@@ -76,6 +79,7 @@ class Preset:
     modalities: tuple[str, ...] = ()
     body_parts: tuple[str, ...] = ()
     dimensions: tuple[int, ...] = (2, 3)
+    preference: int = 0
     color: str = "refuse"
     nominal_width_mm: float | None = None
     feature_image: str = "original"
@@ -101,6 +105,7 @@ class Preset:
             modalities=_texts(data, "modalities"),
             body_parts=_texts(data, "body_parts"),
             dimensions=_dimensions(data),
+            preference=_preference(data),
             color=_choice(data, "color", ("refuse", "luminance")),
             nominal_width_mm=_width(data),
             feature_image=_choice(data, "feature_image", ("original", "processed")),
@@ -116,6 +121,7 @@ class Preset:
             "modalities": list(self.modalities),
             "body_parts": list(self.body_parts),
             "dimensions": list(self.dimensions),
+            "preference": self.preference,
             "color": self.color,
             "nominal_width_mm": self.nominal_width_mm,
             "preprocessing": [{"step": step.name, **step.settings()} for step in self.preprocessing],
@@ -219,6 +225,7 @@ _KNOWN = _REQUIRED | frozenset(
         "modalities",
         "body_parts",
         "dimensions",
+        "preference",
         "color",
         "nominal_width_mm",
         "features",
@@ -290,6 +297,13 @@ def _dimensions(data: Mapping[str, Any]) -> tuple[int, ...]:
     if values not in ([2], [3], [2, 3]):
         raise InvalidSettingError(f"'dimensions' must be [2], [3] or [2, 3], but is {values!r:.40}.")
     return tuple(values)
+
+
+def _preference(data: Mapping[str, Any]) -> int:
+    value = data.get("preference", 0)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > 100:
+        raise InvalidSettingError(f"'preference' must be a whole number from -100 to 100, but is {value!r:.40}.")
+    return value
 
 
 def _choice(data: Mapping[str, Any], key: str, choices: tuple[str, ...]) -> str:
