@@ -1,8 +1,10 @@
 """How good the recognition models are: ``python benchmarks/recognition.py [--data FOLDER]``.
 
-Prints one Markdown table per model on its held-out images, with 95 % bootstrap intervals over groups; the share of
-other images that it flags; the time per image; and, for PneumoniaMNIST and BreastMNIST, the same method trained on
-their train part and judged on their val part. The data folder's README describes them; no test part is touched.
+Prints one Markdown table per model on its held-out images, with 95 % bootstrap intervals over groups; what becomes of
+it when those images are changed as by another machine; the share of other images that it flags; the time per image;
+what the models for children's chests say of adults, from whom none of them has learned; and, for PneumoniaMNIST and
+BreastMNIST, the same method trained on their train part and judged on their val part. The data folder's README
+describes them; no test part is touched.
 """
 
 from __future__ import annotations
@@ -22,15 +24,18 @@ sys.path.insert(0, str(REPOSITORY / "MedImageAnalysis"))
 from MedImageAnalysisLib.analysis import MedicalImage  # noqa: E402
 from MedImageAnalysisLib.recognition import RecognitionCase, available_models, load_model, recognize  # noqa: E402
 from MedImageAnalysisLib.recognition.descriptors.scattering import Scattering  # noqa: E402
-from MedImageAnalysisLib.recognition.linear import describe  # noqa: E402
+from MedImageAnalysisLib.recognition.model import Model  # noqa: E402
+from MedImageAnalysisLib.recognition.training.answers import image_answers  # noqa: E402
 from MedImageAnalysisLib.recognition.training.data import LabelledImage, read_pixels  # noqa: E402
 from MedImageAnalysisLib.recognition.training.fitting import FitSettings, LinearFit, fit_linear  # noqa: E402
-from MedImageAnalysisLib.recognition.training.judging import Judgement, judge, predicted  # noqa: E402
+from MedImageAnalysisLib.recognition.training.judging import Answers, Judgement, judge_answers  # noqa: E402
 from MedImageAnalysisLib.recognition.training.metrics import accuracy, calibration_error, estimate, roc_auc  # noqa: E402
+from MedImageAnalysisLib.recognition.training.network.shift import SHIFTS, shifted  # noqa: E402
 from MedImageAnalysisLib.recognition.training.recipe import Recipe  # noqa: E402
 from MedImageAnalysisLib.recognition.training.recipes import RECIPES  # noqa: E402
 from MedImageAnalysisLib.recognition.training.strangers import strangers  # noqa: E402
 
+ADULTS_ASKED = ("chest-xray-pneumonia", "chest-xray-pneumonia-network")
 MNIST = {"pneumoniamnist": "pneumonia against normal", "breastmnist": "benign or normal against malignant"}
 
 
@@ -43,26 +48,66 @@ def main() -> None:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     shipped = {model.name for model in available_models()}
     for name, recipe in RECIPES.items():
-        if name in shipped and (chosen.data / recipe.folder).is_dir():
-            judge_shipped(name, recipe, chosen.data)
+        names = [found for found in (name, f"{name}-network") if found in shipped]
+        if names and (chosen.data / recipe.folder).is_dir():
+            judge_shipped(names, recipe, chosen.data)
+    show_adults([name for name in ADULTS_ASKED if name in shipped], chosen.data)
     for name, question in MNIST.items():
         judge_mnist(chosen.data / "medmnist" / f"{name}_trainval.npz", name, question)
 
 
-def judge_shipped(name: str, recipe: Recipe, data: Path) -> None:
-    """Print the figures of a shipped model on the held-out part of its collection."""
-    model = load_model(name)
+def judge_shipped(names: list[str], recipe: Recipe, data: Path) -> None:
+    """Print the figures of the shipped models for one question on the held-out part of their collection."""
     held = [case for case in recipe.read(data / recipe.folder) if case.held_out]
     images = [read_pixels(case.path) for case in held]
-    x = np.array([describe(recipe.descriptors, image) for image in images])
-    y = np.array([case.category for case in held])
-    judgement = judge(model, x, y, groups_of(held), recipe.positive, recipe.question)
-    show(f"{name} {model.version} (linear), {len(held)} held-out images", judgement)
-    print("| images of another kind | flagged |\n|---|---|")
-    for kind, others in strangers(images[:100], data, recipe.folder):
-        strange = predicted(model, np.array([describe(recipe.descriptors, image) for image in others]))[1]
-        print(f"| {kind} | {100 * strange.mean():.0f} % |")
-    print(f"\nTime of recognition, median of 20 images: {1000 * median_time(model, images[:20]):.0f} ms, one thread.\n")
+    others = dict(strangers(images[:100], data, recipe.folder))
+    for model in map(load_model, names):
+        judgement = judged(image_answers(model, images), held, recipe)
+        show(f"{model.name} {model.version} ({model.kind}), {len(held)} held-out images", judgement)
+        show_shifts(model, recipe, held, images)
+        print("| images of another kind | flagged |\n|---|---|")
+        for kind, found in others.items():
+            print(f"| {kind} | {100 * image_answers(model, found).strange.mean():.0f} % |")
+        print(f"\nTime of recognition, median of 20: {1000 * median_time(model, images[:20]):.0f} ms, one thread.\n")
+
+
+def judged(answers: Answers, cases: list[LabelledImage], recipe: Recipe, repeats: int = 1000) -> Judgement:
+    """Return the figures of what a model says of these cases."""
+    y = np.array([case.category for case in cases])
+    return judge_answers(answers, y, groups_of(cases), recipe.positive, recipe.question, repeats)
+
+
+def show_shifts(model: Model, recipe: Recipe, cases: list[LabelledImage], images: list[sitk.Image]) -> None:
+    """Print what becomes of the main figures when the images are changed as by another machine."""
+    print("| held-out images | AUC | accuracy | sensitivity | specificity | balanced accuracy, all | flagged |")
+    print("|---" * 7 + "|")
+    for kind in SHIFTS:
+        changed = [shifted(image, kind, seed) for seed, image in enumerate(images)]
+        figures = judged(image_answers(model, changed), cases, recipe, repeats=2).figures
+        wanted = [name for name in figures if name.startswith(("AUC", "Accuracy,", "Sens", "Spec", "Bal", "Share"))]
+        wanted.remove(f"Accuracy, {len(model.classes)} categories")
+        print(f"| {kind} | " + " | ".join(f"{figures[name].value:.3f}" for name in wanted) + " |")
+    print()
+
+
+def show_adults(names: list[str], data: Path) -> None:
+    """Print what the models for children say of adults: how many they flag, and how many they call pneumonia."""
+    print("## Adults' chest radiographs, for models of children\n")
+    print(
+        "| model | images | flagged | called pneumonia, of all | of those that are not flagged |\n|---|---|---|---|---|"
+    )
+    for kind, pattern in {
+        "healthy or nodule (JSRT)": "chest_xray_jsrt",
+        "COVID-19 and others": "chest_xray_lungs",
+    }.items():
+        images = [read_pixels(path) for path in sorted((data / pattern / "images").glob("*.png"))]
+        for model in map(load_model, names if images else ()):
+            answers = image_answers(model, images)
+            called = answers.probabilities[:, 0] < 0.5
+            kept = called[~answers.strange]
+            shares = answers.strange.mean(), called.mean(), kept.mean() if kept.size else np.nan
+            print(f"| {model.name} | {kind} ({len(images)}) | " + " | ".join(f"{s:.2f}" for s in shares) + " |")
+    print()
 
 
 def judge_mnist(path: Path, name: str, question: str) -> None:
@@ -99,7 +144,7 @@ def groups_of(cases: list[LabelledImage]) -> list[str]:
     return [case.group for case in cases]
 
 
-def median_time(model, images: list[sitk.Image]) -> float:
+def median_time(model: Model, images: list[sitk.Image]) -> float:
     """Return the median wall time of `recognize` in seconds."""
     times = []
     for image in images:

@@ -41,9 +41,8 @@ def matrices(region: Region) -> list[Cooccurrence]:
 def _entropy(p: np.ndarray) -> np.ndarray:
     """Return -sum p log2 p of each matrix or histogram of the stack."""
     flat = p.reshape(len(p), -1)
-    logarithms = np.zeros_like(flat)
-    np.log2(flat, out=logarithms, where=flat > 0)
-    return -np.einsum("ij,ij->i", flat, logarithms)
+    positive = flat > 0
+    return -np.where(positive, flat * np.log2(np.where(positive, flat, 1.0)), 0.0).sum(axis=1)
 
 
 class Cooccurrence:

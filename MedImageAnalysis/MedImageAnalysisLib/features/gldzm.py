@@ -1,7 +1,4 @@
-"""Gray level distance zone matrix (GLDZM): how far zones of equal gray level lie from the border of the segment.
-
-Thibault, Angulo and Meyer, IEEE Transactions on Biomedical Engineering 2014;61:630-637.
-"""
+"""Gray level distance zone matrix (GLDZM): how far zones of equal gray level lie from the border of the segment."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ __all__ = ["FAMILY", "compute", "matrices"]
 FAMILY = Family(
     "gldzm",
     "Gray level distance zone",
+    reference="doi:10.1109/BIBE.2014.57",
     words={"item": "zones", "property": "zone distances"},
 )
 

@@ -1,7 +1,4 @@
-"""Gray level size zone matrix (GLSZM): how large the connected zones of equal gray level are.
-
-Thibault, Angulo and Meyer, IEEE Transactions on Biomedical Engineering 2014;61:630-637.
-"""
+"""Gray level size zone matrix (GLSZM): how large the connected zones of equal gray level are."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ __all__ = ["FAMILY", "compute", "matrices"]
 FAMILY = Family(
     "glszm",
     "Gray level size zone",
+    reference="doi:10.1109/TBME.2013.2284600",
     words={"item": "zones", "property": "zone sizes"},
 )
 

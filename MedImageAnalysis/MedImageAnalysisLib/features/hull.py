@@ -49,23 +49,19 @@ def convex_hull(points: np.ndarray) -> Hull:
 def far_points(points: np.ndarray) -> np.ndarray:
     """Return the points, hardly ever many, that the largest distance between any two of them may belong to.
 
-    A point is no further from any other than its distance from some center plus the largest such distance. That must
-    reach the distance of a pair that is far apart, which a few steps from point to farthest point find. The middle of
-    this pair is nearly as far from all ends of the shape, so that as a second center it leaves few points.
+    A point is no further from any other than its distance from the center plus the largest such distance. That must
+    reach the distance of some pair that is far apart, which a few steps from point to farthest point find.
     """
     # One array per coordinate: whole arrays are squared and added faster than the rows of one.
     columns = np.ascontiguousarray(points.T)
-    squares = _squares(columns, (columns.min(axis=1) + columns.max(axis=1)) / 2)
-    farthest = int(squares.argmax())
-    radii = np.sqrt(squares)
+    radii = np.sqrt(_squares(columns, (columns.min(axis=1) + columns.max(axis=1)) / 2))
+    farthest = int(radii.argmax())
+    found = 0.0
     for _ in range(_STEPS):
-        start = farthest
-        squares = _squares(columns, columns[:, start])
+        squares = _squares(columns, columns[:, farthest])
         farthest = int(squares.argmax())
-    enough = np.sqrt(squares[farthest]) * (1 - 1e-9)
-    columns = columns[:, radii + radii.max() >= enough]
-    radii = np.sqrt(_squares(columns, (points[start] + points[farthest]) / 2))
-    return columns[:, radii + radii.max() >= enough].T
+        found = max(found, float(squares[farthest]))
+    return points[radii + radii.max() >= np.sqrt(found) * (1 - 1e-9)]
 
 
 def _squares(columns: np.ndarray, origin: np.ndarray) -> np.ndarray:

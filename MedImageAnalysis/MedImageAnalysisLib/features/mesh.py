@@ -142,19 +142,7 @@ class LineEnds(NamedTuple):
 
 def line_ends(mask: np.ndarray) -> tuple[LineEnds, ...]:
     """Return where the lines along each axis enter and leave a 2D or 3D mask."""
-    if mask.ndim == 3 and is_compiled(mask.size):
-        return _compiled_line_ends(np.ascontiguousarray(mask))
     return tuple(_line_ends(mask, axis) for axis in range(mask.ndim))
-
-
-def _compiled_line_ends(mask: np.ndarray) -> tuple[LineEnds, ...]:
-    crossed = [np.delete(mask.shape, axis) for axis in range(3)]
-    ends = [
-        LineEnds(np.full(lines, size, np.int32), np.full(lines, -1, np.int32))
-        for lines, size in zip(crossed, mask.shape, strict=True)
-    ]
-    load(f"{__package__}.surface_kernels").find_line_ends(mask.view(np.uint8), *(end for pair in ends for end in pair))
-    return tuple(ends)
 
 
 def _line_ends(mask: np.ndarray, axis: int) -> LineEnds:
@@ -162,7 +150,7 @@ def _line_ends(mask: np.ndarray, axis: int) -> LineEnds:
     # The largest rank of a voxel inside, counted from either end; small numbers and whole rows keep this fast.
     ranks = np.arange(1, size + 1, dtype=np.uint8 if size < 256 else np.uint32)
     ranks = ranks.reshape([-1 if other == axis else 1 for other in range(mask.ndim)])
-    last, first = ((mask * each).max(axis=axis).astype(np.int32) for each in (ranks, np.flip(ranks, axis)))
+    last, first = ((mask * each).max(axis=axis).astype(np.int64) for each in (ranks, np.flip(ranks, axis)))
     return LineEnds(size - first, last - 1)
 
 
@@ -195,7 +183,7 @@ def _ends(ends: tuple[LineEnds, ...], reach: float) -> Iterator[tuple[int, float
     for axis, (first, last) in enumerate(ends):
         lines = np.nonzero(first <= last)
         for position, outward in ((first[lines] - reach, -1.0), (last[lines] + reach, 1.0)):
-            points = np.empty((len(ends), position.size)).T  # one column after the other in memory: faster to fill
+            points = np.empty((position.size, len(ends)))
             others = [other for other in range(len(ends)) if other != axis]
             points[:, axis] = position
             for other, index in zip(others, lines, strict=True):

@@ -1,7 +1,4 @@
-"""Neighboring gray level dependence matrix (NGLDM): how many neighbors have the gray level of a voxel.
-
-Sun and Wee, Computer Vision, Graphics, and Image Processing 1983;23:341-352.
-"""
+"""Neighboring gray level dependence matrix (NGLDM): how many neighbors have the gray level of a voxel."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ __all__ = ["FAMILY", "compute", "matrices"]
 FAMILY = Family(
     "ngldm",
     "Neighboring gray level dependence",
+    reference="doi:10.1016/0734-189X(83)90032-4",
     words={"item": "dependences", "property": "dependence counts"},
 )
 

@@ -70,8 +70,10 @@ class NeighborhoodDifference:
 
 @FAMILY.feature("ngt_coarseness", "Coarseness", "QCDE")
 def coarseness(m: NeighborhoodDifference) -> float:
-    """How little voxels differ from their neighborhoods: F = 1 / sum_i p_i s_i; 10^6 if none does."""
-    return 1 / m.weighted if m.total and m.weighted else 1e6
+    """How little voxels differ from their neighborhoods: F = 1 / sum_i p_i s_i."""
+    if m.total and m.weighted == 0:
+        raise Undefined("No voxel differs from its neighborhood, so coarseness has no upper limit.")
+    return 1 / m.weighted
 
 
 @FAMILY.feature("ngt_contrast", "Neighborhood contrast", "65HE")

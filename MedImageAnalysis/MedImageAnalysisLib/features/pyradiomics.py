@@ -331,13 +331,14 @@ _renamed(
     NGTDM,
     "ngtdm",
     ngtdm.FAMILY,
-    {
-        "Coarseness": "ngt_coarseness",
-        "Contrast": "ngt_contrast",
-        "Complexity": "ngt_complexity",
-        "Strength": "ngt_strength",
-    },
+    {"Contrast": "ngt_contrast", "Complexity": "ngt_complexity", "Strength": "ngt_strength"},
 )
+
+
+@_own(NGTDM, "ngtdm", "Coarseness", "Coarseness")
+def coarseness(m: ngtdm.NeighborhoodDifference) -> float:
+    """How little voxels differ from their neighborhoods: F = 1 / sum_i p_i s_i; a million if none differs."""
+    return 1 / m.weighted if m.weighted else 1e6
 
 
 @_own(NGTDM, "ngtdm", "Busyness", "Busyness")

@@ -141,21 +141,17 @@ def _boxes_in_one_pass(labels: np.ndarray) -> dict[int, tuple[slice, ...]]:
 
 
 def _resegmented(pixels: np.ndarray, mask: np.ndarray, settings: FeatureSettings) -> np.ndarray:
-    """Return the voxels of `mask` in the intensity range that are no outliers among all of its voxels.
-
-    The standard intersects the ranges of the methods: what an outlier is does not depend on the other range.
-    """
+    """Return the voxels of `mask` in the intensity range, and of these the ones that are no outliers."""
     low, high, sigma = settings.resegmentation_minimum, settings.resegmentation_maximum, settings.outlier_sigma
     kept = mask
     if low is not None:
         kept = kept & (pixels >= low)
     if high is not None:
         kept = kept & (pixels <= high)
-    if sigma is not None and mask.any():
-        values = pixels[mask].astype(np.float64)
-        values = values[np.isfinite(values)]
-        reach = sigma * values.std() if values.size else np.nan
-        kept = kept & (np.abs(pixels - (values.mean() if values.size else np.nan)) <= reach)
+    if sigma is not None and kept.any():
+        values = pixels[kept].astype(np.float64)
+        reach = sigma * values.std()
+        kept = kept & (np.abs(pixels - values.mean()) <= reach)
     return kept
 
 

@@ -6,8 +6,6 @@ from functools import cached_property
 
 import numpy as np
 
-from .compiled import load
-from .counts import is_compiled
 from .definition import Family, Undefined, Values
 from .enclosing import ellipsoid_area, minimum_bounding_box, minimum_ellipsoid
 from .hull import Hull, convex_hull, far_points, largest_distance
@@ -39,24 +37,11 @@ def principal_variances(mask: np.ndarray, spacing: np.ndarray, lost: int = 1) ->
     lost : int
         Degrees of freedom that the mean takes: 1 in the standard, 0 in pyradiomics.
     """
-    count, sums, moments = _voxel_moments(mask)
-    scatter = (moments - np.outer(sums, sums) / count) / max(count - lost, 1)
-    covariance = scatter * np.outer(spacing, spacing)
-    # Rounding may leave a tiny negative variance where there is none.
-    return np.maximum(np.linalg.eigvalsh(covariance)[::-1], 0.0)
-
-
-def _voxel_moments(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
-    """Return the number of voxels, and the sums of their positions and of the products of these, in voxels."""
     dimension = mask.ndim
-    sums, moments = np.empty(dimension), np.empty((dimension, dimension))
-    if dimension == 3 and is_compiled(mask.size):
-        kernels = load(f"{__package__}.surface_kernels")
-        count, *found = kernels.voxel_moments(np.ascontiguousarray(mask).view(np.uint8)).tolist()
-        sums[:] = found[:3]
-        moments[np.triu_indices(3)] = moments.T[np.triu_indices(3)] = found[3:]
-        return count, sums, moments
     positions = [np.arange(n) for n in mask.shape]
+    count = np.count_nonzero(mask)
+    moments = np.empty((dimension, dimension))
+    sums = np.empty(dimension)
     for i in range(dimension):
         for j in range(i + 1, dimension):
             others = tuple(axis for axis in range(dimension) if axis not in (i, j))
@@ -65,7 +50,10 @@ def _voxel_moments(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
             for axis, line in ((i, plane.sum(axis=1)), (j, plane.sum(axis=0))):
                 sums[axis] = positions[axis] @ line
                 moments[axis, axis] = positions[axis] ** 2 @ line
-    return np.count_nonzero(mask), sums, moments
+    scatter = (moments - np.outer(sums, sums) / count) / max(count - lost, 1)
+    covariance = scatter * np.outer(spacing, spacing)
+    # Rounding may leave a tiny negative variance where there is none.
+    return np.maximum(np.linalg.eigvalsh(covariance)[::-1], 0.0)
 
 
 class Shape:

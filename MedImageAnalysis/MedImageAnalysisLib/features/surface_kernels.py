@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["find_line_ends", "largest_planar_diameter", "patch_sums", "voxel_moments"]
+__all__ = ["largest_planar_diameter", "patch_sums"]
 
 # Farther than this relative margin, rounding cannot make up for a bound.
 _MARGIN = 1e-9
@@ -51,78 +51,6 @@ def patch_sums(mask, sums):
 
 
 @njit(cache=True, nogil=True)
-def voxel_moments(mask):
-    """Return the number of voxels, the sums of their positions, and the sums of the products of these.
-
-    Parameters
-    ----------
-    mask : numpy.ndarray of uint8, shape (slices, rows, columns), C-contiguous
-
-    Returns
-    -------
-    numpy.ndarray of int64
-        Number, z, y, x, zz, zy, zx, yy, yx, xx.
-    """
-    found = np.zeros(10, np.int64)
-    slices, rows, columns = mask.shape
-    for z in range(slices):
-        for y in range(rows):
-            row = mask[z, y]
-            number, first, second = 0, 0, 0
-            for x in range(columns):
-                number += row[x]
-                first += np.int64(row[x]) * x
-                second += np.int64(row[x]) * (x * x)
-            found[0] += number
-            found[1] += z * number
-            found[2] += y * number
-            found[3] += first
-            found[4] += z * z * number
-            found[5] += z * y * number
-            found[6] += z * first
-            found[7] += y * y * number
-            found[8] += y * first
-            found[9] += second
-    return found
-
-
-@njit(cache=True, nogil=True)
-def find_line_ends(mask, first_slice, last_slice, first_row, last_row, first_column, last_column):
-    """Write the first and last voxel of the lines along each axis; lines without any are left as they are.
-
-    Parameters
-    ----------
-    mask : numpy.ndarray of uint8, shape (slices, rows, columns), C-contiguous
-    first_slice, last_slice, first_row, last_row, first_column, last_column : numpy.ndarray of int32
-        Indexed by the two other axes in their order. The first must begin beyond, the last before all voxels.
-    """
-    slices, rows, columns = mask.shape
-    for z in range(slices):
-        for y in range(rows):
-            row = mask[z, y]
-            start, stop = 0, columns
-            while start < stop and row[start] == 0:
-                start += 1
-            if start == stop:
-                continue
-            while row[stop - 1] == 0:
-                stop -= 1
-            first_column[z, y], last_column[z, y] = start, stop - 1
-            inside = row[start:stop]
-            _extend(first_row[z, start:stop], last_row[z, start:stop], inside, np.int32(y))
-            _extend(first_slice[y, start:stop], last_slice[y, start:stop], inside, np.int32(z))
-
-
-@njit(nogil=True, inline="always")
-def _extend(first, last, inside, place):
-    """Let the lines that are `inside` at this place, which comes after all before, begin and end here."""
-    for x in range(inside.size):
-        before, after = first[x], last[x]
-        first[x] = place if (inside[x] != 0) & (after < 0) else before
-        last[x] = place if inside[x] != 0 else after
-
-
-@njit(cache=True, nogil=True)
 def largest_planar_diameter(flat, strides, rows, columns, sides):
     """Return the largest distance between two vertices of the mesh in one plane across an axis.
 
@@ -139,40 +67,31 @@ def largest_planar_diameter(flat, strides, rows, columns, sides):
     """
     planes = rows.shape[1]
     points = np.empty((2, 2 * (rows.shape[2] + columns.shape[2])))
-    circles = np.empty((planes, 3))
-    widest = 0
+    widest, bound = 0, 0.0
     for plane in range(planes):
         count = _vertices(rows[:, plane], columns[:, plane], 0.5, sides, points)
-        x, y = _center(points[:, :count])
-        circles[plane, 0], circles[plane, 1], circles[plane, 2] = x, y, _reach(points[:, :count], x, y)
-        if circles[plane, 2] > circles[widest, 2]:
-            widest = plane
+        reach = _reach(points[:, :count], *_center(points[:, :count]))
+        if reach > bound:
+            widest, bound = plane, reach
     count = _vertices(rows[:, widest], columns[:, widest], 0.5, sides, points)
     best = _farthest(points[:, :count], 0.0)
     for plane in range(planes):
-        if _width(circles[plane], circles[plane]) > best:
-            count = _vertices(rows[:, plane], columns[:, plane], 0.5, sides, points)
-            best = _farthest(points[:, :count], best)
+        count = _vertices(rows[:, plane], columns[:, plane], 0.5, sides, points)
+        best = _farthest(points[:, :count], best)
     between_rows, between_columns = np.empty_like(rows[:, 0]), np.empty_like(columns[:, 0])
     for plane in range(-1, planes):
         before, after = max(plane, 0), min(plane + 1, planes - 1)
+        _unite(rows[:, before], rows[:, after], between_rows)
+        _unite(columns[:, before], columns[:, after], between_columns)
         # Vertices halfway belong to a voxel on either side, so they reach no further than the voxels of both.
-        if _width(circles[before], circles[after]) <= best:
+        count = _vertices(between_rows, between_columns, 0.0, sides, points)
+        if 2 * _reach(points[:, :count], *_center(points[:, :count])) * (1 + _MARGIN) <= best:
             continue
         if before != after:
             _differ(flat, before * strides[0], after * strides[0], strides, between_rows, between_columns)
             count = _vertices(between_rows, between_columns, 0.0, sides, points)
-        else:
-            count = _vertices(rows[:, before], columns[:, before], 0.0, sides, points)
         best = _farthest(points[:, :count], best)
     return best
-
-
-@njit(cache=True, nogil=True)
-def _width(one, other):
-    """Return a little more than the largest distance in two circles (x, y, radius) that overlap or not."""
-    apart = np.sqrt((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2)
-    return max(2 * max(one[2], other[2]), apart + one[2] + other[2]) * (1 + _MARGIN)
 
 
 @njit(cache=True, nogil=True)
@@ -195,6 +114,13 @@ def _vertices(rows, columns, outward, sides, points):
 
 
 @njit(cache=True, nogil=True)
+def _unite(one, other, ends):
+    for line in range(one.shape[1]):
+        ends[0, line] = min(one[0, line], other[0, line])
+        ends[1, line] = max(one[1, line], other[1, line])
+
+
+@njit(cache=True, nogil=True)
 def _differ(flat, before, after, strides, rows, columns):
     """Write the ends of the lines of those voxels that are inside in one of two planes only."""
     rows[0], rows[1] = columns.shape[1], -1
@@ -209,20 +135,14 @@ def _differ(flat, before, after, strides, rows, columns):
                 columns[1, column] = row
 
 
-# These two only bound distances, with a margin, so the order of their operations does not matter.
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
 def _center(points):
     if points.shape[1] == 0:
         return 0.0, 0.0
-    low, high = points[0, 0], points[0, 0]
-    left, right = points[1, 0], points[1, 0]
-    for k in range(points.shape[1]):
-        low, high = min(low, points[0, k]), max(high, points[0, k])
-        left, right = min(left, points[1, k]), max(right, points[1, k])
-    return (low + high) / 2, (left + right) / 2
+    return (points[0].min() + points[0].max()) / 2, (points[1].min() + points[1].max()) / 2
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
 def _reach(points, x, y):
     """Return the largest distance of the points from (x, y): half of a bound on their diameter."""
     largest = 0.0

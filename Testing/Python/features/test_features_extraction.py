@@ -90,7 +90,6 @@ def test_one_gray_level_is_perfectly_ordered(block, discretization):
         "szm_zsnu": 1,
         "szm_lze": (5 * 6 * 7) ** 2,
         "ngt_contrast": 0,
-        "ngt_coarseness": 1e6,
     }.items():
         assert table.value("flat", name) == pytest.approx(value), name
     reasons = reasons_of(table)
@@ -272,23 +271,6 @@ def test_resegmentation_may_leave_nothing(noise, block):
     table = extract(image_of(noise), segmentation_of(block, "block"), settings)
     assert table.value("block", "morph_vol_approx") == block.sum()
     assert "re-segmentation" in reasons_of(table)["stat_mean"]
-
-
-def test_outliers_are_those_of_the_whole_segment_whatever_the_range(noise, block):
-    noise[3, 4, 5] = 1e4
-    inside = noise[block == 1].astype(float)
-    near = np.abs(inside - inside.mean()) <= 3 * inside.std()
-    settings = FeatureSettings(outlier_sigma=3.0, resegmentation_maximum=float(np.median(inside)))
-    table = extract(image_of(noise), segmentation_of(block, "block"), settings)
-    expected = inside[near & (inside <= np.median(inside))]
-    assert table.value("block", "stat_mean") == pytest.approx(expected.mean())
-    assert table.value("block", "stat_var") == pytest.approx(expected.var())
-
-
-def test_voxels_that_hold_no_number_are_outliers(noise, block):
-    noise[3, 4, 5] = np.nan
-    table = extract(image_of(noise), segmentation_of(block, "block"), FeatureSettings(outlier_sigma=20.0))
-    assert table.value("block", "stat_mean") == pytest.approx(np.nanmean(noise[block == 1].astype(float)))
 
 
 def test_a_radiograph_of_unknown_spacing_is_measured_in_pixels():

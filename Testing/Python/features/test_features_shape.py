@@ -82,16 +82,12 @@ def computed_by(backend):
 @pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba, an optional package, is not installed")
 @examples
 @given(mask=masks)
-def test_what_is_compiled_is_what_numpy_finds(mask):
+def test_compiled_area_volume_and_planar_diameters_are_those_of_numpy(mask):
     with computed_by("numpy"):
-        expected = area_and_volume(mask, SPACING), principal_variances(mask, SPACING).tolist()
-        ends = line_ends(mask)
-        diameters = planar_diameters(mask, ends, SPACING)
+        expected = area_and_volume(mask, SPACING), planar_diameters(mask, line_ends(mask), SPACING)
     with computed_by("numba"):
-        assert (area_and_volume(mask, SPACING), principal_variances(mask, SPACING).tolist()) == expected
-        for found, known in zip(line_ends(mask), ends, strict=True):
-            np.testing.assert_array_equal(found, known)
-        assert planar_diameters(mask, line_ends(mask), SPACING) == pytest.approx(diameters, rel=1e-14)
+        assert area_and_volume(mask, SPACING) == expected[0]
+        assert planar_diameters(mask, line_ends(mask), SPACING) == pytest.approx(expected[1], rel=1e-14)
 
 
 @pytest.mark.parametrize("few", [0, 10**9], ids=["searched", "compared"])

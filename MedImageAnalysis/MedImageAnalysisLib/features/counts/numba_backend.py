@@ -38,8 +38,7 @@ def pairs_and_runs(levels: np.ndarray, level_count: int, offsets: np.ndarray) ->
     counts = np.zeros((len(steps), width * (width + stride)), np.uint32)
     planes = int(offsets[:, 0].max(initial=0)) + 1
     lengths = np.empty((len(steps), planes * levels[0].size), np.uint16 if stride < 65536 else np.uint32)
-    cells = np.empty(levels.shape[2], np.uint16 if counts.shape[1] <= 65536 else np.uint32)
-    _kernels().pair_and_run_counts(flat, ranges, levels.shape[1], steps, width, lengths, cells, counts)
+    _kernels().pair_and_run_counts(flat, ranges, levels.shape[1], steps, width, lengths, counts)
     cells = counts[:, : width * width].reshape(len(steps), width, width)
     pairs = cells[:, 1:, 1:].astype(np.int64)
     # Number of runs of at least r voxels; those of at least 1 are the voxels that follow another level.

@@ -51,7 +51,7 @@ def cooccurrence_counts(flat, ranges, steps, width, counts):
 
 
 @njit(cache=True, nogil=True)
-def pair_and_run_counts(flat, ranges, plane_rows, steps, width, lengths, cells, counts):
+def pair_and_run_counts(flat, ranges, plane_rows, steps, width, lengths, counts):
     """Count unlike pairs, and how far runs of like voxels have come, with one increment per voxel and direction.
 
     A voxel of level a that follows a voxel of another level b adds to cell b * width + a of its direction in `counts`.
@@ -65,19 +65,15 @@ def pair_and_run_counts(flat, ranges, plane_rows, steps, width, lengths, cells, 
         cells for runs in each direction.
     lengths : numpy.ndarray of shape (directions, voxels of some planes)
         Room for a ring that remembers how far the run has come in this plane and those before, as far as steps reach.
-    cells : numpy.ndarray of unsigned integers
-        Room for one row, wide enough to number the cells of a direction: small numbers are faster.
     """
     pairs = width * width
-    stride = cells.dtype.type((counts.shape[1] - pairs) // width)
-    runs_start = cells.dtype.type(pairs)
-    width = cells.dtype.type(width)
+    stride = np.uint32((counts.shape[1] - pairs) // width)
+    runs_start = np.uint32(pairs)
+    width = np.uint32(width)
     ring = lengths.shape[1]
     one = lengths.dtype.type(1)
-    ring_start = 0
+    cells = np.empty(flat.size // ranges.shape[0], np.uint32)
     for first in range(0, ranges.shape[0], plane_rows):
-        if first * cells.size - ring_start >= ring:
-            ring_start += ring
         for k in range(steps.size):
             table = counts[k]
             for row in range(first, first + plane_rows):
@@ -87,17 +83,14 @@ def pair_and_run_counts(flat, ranges, plane_rows, steps, width, lengths, cells, 
                     continue
                 here = flat[start:stop]
                 before = flat[start - steps[k] : stop - steps[k]]
-                now = start - ring_start
-                then = now - steps[k] if now >= steps[k] else now - steps[k] + ring
+                now, then = start % ring, (start - steps[k]) % ring
                 length = lengths[k, now : now + size]
                 length_before = lengths[k, then : then + size]
                 for x in range(size):
-                    # Read whether needed or not: a read that depends on the levels would forbid vector instructions.
-                    longer = lengths.dtype.type(length_before[x] + one)
-                    length[x] = longer if here[x] == before[x] else one
+                    length[x] = length_before[x] + one if here[x] == before[x] else one
                 for x in range(size):
-                    run = cells.dtype.type(runs_start + here[x] * stride + length[x])
-                    pair = cells.dtype.type(before[x] * width + here[x])
+                    run = runs_start + np.uint32(here[x]) * stride + np.uint32(length[x])
+                    pair = np.uint32(before[x]) * width + np.uint32(here[x])
                     cells[x] = run if (here[x] == before[x]) & (here[x] != 0) else pair
                 for x in range(size):
                     table[cells[x]] += np.uint32(1)
@@ -121,15 +114,15 @@ def neighborhood_counts(flat, ranges, steps, tolerance, total, number, alike, co
         for k in range(2 * steps.size):
             step = steps[k] if k < steps.size else -steps[k - steps.size]
             there = flat[start + step : stop + step]
+            for x in range(stop - start):
+                total[x] += there[x]
+            for x in range(stop - start):
+                number[x] += np.uint8(there[x] != 0)
             if tolerance == 0:
                 for x in range(stop - start):
-                    total[x] += there[x]
-                    number[x] += np.uint8(there[x] != 0)
                     alike[x] += np.uint8(here[x] == there[x])
             else:
                 for x in range(stop - start):
-                    total[x] += there[x]
-                    number[x] += np.uint8(there[x] != 0)
                     difference = max(here[x], there[x]) - min(here[x], there[x])
                     alike[x] += np.uint8((difference <= tolerance) & (there[x] != 0))
         for x in range(stop - start):
@@ -167,21 +160,16 @@ def zone_labels(flat, ranges, steps, representatives, lowest_bit):
             if here[x] == 0:
                 continue
             voxel = start + x
+            parents[voxel] = voxel
+            zones += 1
             left = representatives[alike[x]]
-            if left == 0:
-                parents[voxel] = voxel
-                zones += 1
-                continue
-            root = _root(parents, voxel - steps[lowest_bit[left]])
-            left &= left - np.uint16(1)
             while left:
-                other = _root(parents, voxel - steps[lowest_bit[left]])
+                neighbor = voxel - steps[lowest_bit[left]]
                 left &= left - np.uint16(1)
-                if other != root:
-                    parents[max(root, other)] = min(root, other)
-                    root = min(root, other)
+                first, second = _root(parents, voxel), _root(parents, neighbor)
+                if first != second:
+                    parents[max(first, second)] = min(first, second)
                     zones -= 1
-            parents[voxel] = root
     return parents, zones
 
 

@@ -50,13 +50,24 @@ def without_marks(pixels: np.ndarray, reach: int = 9, limit: float = 6.0) -> np.
     standard deviations of all such differences. Not for images that are mostly empty, such as MR: there every bright
     detail is far above what is usual.
     """
-    from scipy.ndimage import binary_dilation, median_filter
+    from scipy.ndimage import binary_dilation
 
-    median = median_filter(pixels, reach, mode="nearest")
+    median = _local_median(pixels, reach)
     excess = pixels - median
     spread = 1.4826 * float(np.median(np.abs(excess)))
     marks = binary_dilation(excess > limit * max(spread, 1e-6 * float(np.ptp(pixels)) + 1e-12))
     return np.where(marks, median, pixels)
+
+
+def _local_median(pixels: np.ndarray, reach: int) -> np.ndarray:
+    """Return the median of the `reach` x `reach` pixels around each; borders repeat.
+
+    The same as scipy's median_filter, several times faster at this size: numpy selects within short rows by wide
+    instructions.
+    """
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(pixels, reach // 2, mode="edge"), (reach, reach))
+    middle = reach * reach // 2
+    return np.partition(around.reshape(-1, reach * reach), middle, axis=1)[:, middle].reshape(pixels.shape)
 
 
 def ranked(pixels: np.ndarray) -> np.ndarray:

@@ -7,7 +7,13 @@ from typing import Any
 
 from .judging import Judgement
 
-__all__ = ["model_card", "performance_rows"]
+__all__ = ["LINEAR_METHOD", "model_card", "performance_rows"]
+
+LINEAR_METHOD = """\
+Softmax regression on principal components, categories weighted equally; penalty, temperature, prediction
+sets and limit of distance from out-of-fold scores of a grouped cross-validation; intervals from refits on
+groups drawn with replacement. The probabilities hold where the categories are equally common; give the local
+prevalence to adjust them."""
 
 
 def performance_rows(judgement: Judgement, data: str) -> list[dict[str, Any]]:
@@ -35,8 +41,10 @@ def model_card(
     known_failures: Sequence[str] = (),
     outliers: Mapping[str, float] | None = None,
     plots: Sequence[str] = (),
+    method: str = LINEAR_METHOD,
+    sections: Sequence[str] = (),
 ) -> str:
-    """Return the text of CARD.md."""
+    """Return the text of CARD.md; `sections` are further lines after the figures."""
     lines = [
         f"# {description['title']}",
         "",
@@ -51,13 +59,11 @@ def model_card(
         "",
         "## Method",
         features,
-        "Softmax regression on principal components, categories weighted equally; penalty, temperature, prediction",
-        "sets and limit of distance from out-of-fold scores of a grouped cross-validation; intervals from refits on",
-        "groups drawn with replacement. The probabilities hold where the categories are equally common; give the local",
-        "prevalence to adjust them.",
+        method,
         "",
         *_figures(judgement, [category["title"] for category in description["classes"]]),
     ]
+    lines += sections
     if outliers:
         lines += ["", "## Images that are not meant for it", "", "| images | flagged as unlike |", "|---|---|"]
         lines += [f"| {name} | {100 * share:.0f} % |" for name, share in outliers.items()]

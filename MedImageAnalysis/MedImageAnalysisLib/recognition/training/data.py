@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = [
     "HELD_OUT",
     "SPLIT_SEED",
     "LabelledImage",
+    "collection_key",
     "drawn_groups",
     "from_folders",
     "from_table",
@@ -151,3 +153,9 @@ def _normalized(thumbnails: np.ndarray) -> np.ndarray:
     flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
     flat = flat - flat.mean(axis=1, keepdims=True)
     return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
+
+
+def collection_key(cases: Sequence[LabelledImage], *settings: object) -> str:
+    """Return a name for what is computed from these files, as they are now, with these settings."""
+    files = [(case.path.name, case.path.stat().st_size, case.path.stat().st_mtime_ns, case.held_out) for case in cases]
+    return hashlib.sha256(repr((files, settings)).encode()).hexdigest()[:16]

@@ -14,6 +14,7 @@ import numpy as np
 from ...progress import Progress
 from ..linear import WHITENED_LIMIT, outlier_distance, project
 from ..probabilities import softmax
+from .calibration import balanced, fit_temperature, score_spread, set_thresholds
 
 __all__ = ["FitSettings", "LinearFit", "compact", "fit_linear", "group_folds"]
 
@@ -121,7 +122,7 @@ def fit_linear(
     """
     genuine = np.ones(len(y), dtype=bool) if genuine is None else genuine
     classes = int(y.max()) + 1
-    balance = _balance(y, classes)
+    balance = balanced(y, classes)
     fold = group_folds(groups, y, settings.folds, settings.seed)
     held_out = _cross_validate(x, y, fold, genuine, settings, progress.part(0.0, 0.6))
 
@@ -136,12 +137,12 @@ def fit_linear(
         found, limit = _stranger_classifier(arrays, u[genuine], project(arrays, strangers)[1], fold[genuine], settings)
         arrays |= found
     # Out-of-fold models see fewer cases and are less sure: the temperature brings the final scores to their scale.
-    scale = _spread(u @ weights + intercept) / _spread(held_out.scores)
+    scale = score_spread(u @ weights + intercept) / score_spread(held_out.scores)
     out_of_fold = softmax(held_out.scores[genuine] / held_out.temperature)
     return LinearFit(
         arrays=arrays,
         temperature=held_out.temperature * scale,
-        set_thresholds=_set_thresholds(out_of_fold, y[genuine], settings.coverage),
+        set_thresholds=set_thresholds(out_of_fold, y[genuine], settings.coverage),
         outlier_range=_usual_range(held_out.distances[genuine], settings.flagged),
         priors=(1 / classes,) * classes,
         penalty=held_out.penalty,
@@ -165,14 +166,14 @@ def _cross_validate(
 ) -> _HeldOut:
     """Choose the penalty with the best likelihood of the genuine cases, each seen by a model that did not know it."""
     classes = int(y.max()) + 1
-    balance = _balance(y, classes)
+    balance = balanced(y, classes)
     scores = np.zeros((len(settings.penalties), len(y), classes))
     distances = np.zeros(len(y))
     for index in range(settings.folds):
         progress.step(f"Cross-validate: fold {index + 1} of {settings.folds}", index / settings.folds)
         scores[:, fold == index], distances[fold == index] = _held_out(x, y, balance, fold == index, settings)
-    truth, case_weights = y[genuine], _balance(y[genuine], classes)
-    temperatures = [_temperature(s[genuine], truth, case_weights) for s in scores]
+    truth, case_weights = y[genuine], balanced(y[genuine], classes)
+    temperatures = [fit_temperature(s[genuine], truth, case_weights) for s in scores]
     losses = [_loss(s[genuine] / t, truth, case_weights) for s, t in zip(scores, temperatures, strict=True)]
     best = int(np.argmin(losses))
     return _HeldOut(settings.penalties[best], temperatures[best], scores[best], distances)
@@ -297,7 +298,7 @@ def _bootstrap(
     for member in range(settings.members):
         progress.step(f"Bootstrap refit {member + 1} of {settings.members}", member / settings.members)
         drawn = np.bincount(random.integers(0, number, number), minlength=number)[inverse]
-        case_weights = drawn * _balance(np.repeat(y, drawn), classes, y)
+        case_weights = drawn * balanced(np.repeat(y, drawn), classes, y)
         kept = case_weights > 0
         refits.append(_regress(u[kept], arrays["variances"], y[kept], case_weights[kept], penalty, start))
     return {
@@ -317,7 +318,7 @@ def _stranger_classifier(
     unit = np.ones(v.shape[1])
 
     def fit(rows: np.ndarray) -> tuple[np.ndarray, float]:
-        weights, intercept = _regress(v[rows], unit, y[rows], _balance(y[rows], 2), STRANGER_PENALTY)
+        weights, intercept = _regress(v[rows], unit, y[rows], balanced(y[rows], 2), STRANGER_PENALTY)
         return weights[:, 1] - weights[:, 0], float(intercept[1] - intercept[0])
 
     scores = np.zeros(len(own))
@@ -330,54 +331,10 @@ def _stranger_classifier(
     return {"stranger_weights": weights, "stranger_intercept": np.array(intercept)}, limit
 
 
-def _balance(y: np.ndarray, classes: int, of: np.ndarray | None = None) -> np.ndarray:
-    """Return the weight of each case that makes all categories of `y` equally heavy."""
-    share = 1.0 / (classes * np.maximum(np.bincount(y, minlength=classes), 1))
-    return share[y if of is None else of]
-
-
 def _loss(scores: np.ndarray, y: np.ndarray, case_weights: np.ndarray) -> float:
     top = scores.max(axis=1)
     logs = np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - scores[np.arange(len(y)), y]
     return float((case_weights * logs).sum() / case_weights.sum())
-
-
-def _temperature(scores: np.ndarray, y: np.ndarray, case_weights: np.ndarray) -> float:
-    """Return the temperature of the greatest likelihood (Guo et al. 2017).
-
-    As in Platt's scaling, a category with n cases is hit with certainty (n + 1) / (n + 2) only: n cases without an
-    error do not show that there are none, and without this the temperature of a perfect fit would be 0.
-    """
-    from scipy.optimize import minimize_scalar
-
-    classes = scores.shape[1]
-    doubt = (1.0 / (np.bincount(y, minlength=classes) + 2.0))[y]
-    mean = scores.mean(axis=1)
-    # The mean over all categories, weighted by the doubt, stands for the cases that are expected but were not seen.
-    softened = (1 - doubt) * scores[np.arange(len(y)), y] + doubt * mean
-    centered = scores - softened[:, None]
-
-    def loss(logarithm: float) -> float:
-        scaled = centered / np.exp(logarithm)
-        top = scaled.max(axis=1)
-        return float((case_weights * (np.log(np.exp(scaled - top[:, None]).sum(axis=1)) + top)).sum())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-4, 4), method="bounded").x))
-
-
-def _spread(scores: np.ndarray) -> float:
-    centered = scores - scores.mean(axis=1, keepdims=True)
-    return float(np.sqrt((centered * centered).mean()))
-
-
-def _set_thresholds(probabilities: np.ndarray, y: np.ndarray, coverage: float) -> tuple[float, ...]:
-    """Return, per category, the probability that `coverage` of its cases reach: split conformal, finite-sample rank."""
-    thresholds = []
-    for k in range(probabilities.shape[1]):
-        own = np.sort(probabilities[y == k, k])
-        rank = int(np.floor((1 - coverage) * (len(own) + 1)))
-        thresholds.append(float(own[rank - 1]) if rank >= 1 else 0.0)
-    return tuple(thresholds)
 
 
 def _usual_range(distances: np.ndarray, flagged: float) -> tuple[float, float]:

@@ -8,7 +8,6 @@ DATA is the folder that holds the collections; what was computed is kept in ``--
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from ..linear import describe
 from ..model import Model
 from .augmentation import varied
 from .card import model_card, performance_rows
-from .data import LabelledImage, read_pixels
+from .data import LabelledImage, collection_key, read_pixels
 from .fitting import LinearFit, compact, fit_linear
 from .folder import write_model
 from .judging import Judgement, judge, predicted
@@ -75,7 +74,7 @@ def _features(
     recipe: Recipe, cases: Sequence[LabelledImage], work: Path, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return descriptors of each case (cases, features) and of its copies (cases, copies, features)."""
-    key = _key(cases, recipe.descriptors, recipe.copies, recipe.mirror, recipe.settings.seed)
+    key = collection_key(cases, recipe.descriptors, recipe.copies, recipe.mirror, recipe.settings.seed)
     stored = work / f"{recipe.folder}-{key}.npz"
     if stored.is_file():
         with np.load(stored, allow_pickle=False) as found:
@@ -95,17 +94,11 @@ def _features(
     return arrays[0].astype(np.float32), arrays[1].astype(np.float32)
 
 
-def _key(cases: Sequence[LabelledImage], *settings: object) -> str:
-    """Return a name for what is computed from these files, as they are now, with these settings."""
-    files = [(case.path.name, case.path.stat().st_size, case.path.stat().st_mtime_ns, case.held_out) for case in cases]
-    return hashlib.sha256(repr((files, settings)).encode()).hexdigest()[:16]
-
-
 def _spoiled_features(recipe: Recipe, cases: Sequence[LabelledImage], work: Path) -> np.ndarray | None:
     """Return descriptors of spoiled training images and of noise, as many as the recipe asks for."""
     if not recipe.spoiled:
         return None
-    key = _key(cases, recipe.descriptors, recipe.spoiled, recipe.settings.seed)
+    key = collection_key(cases, recipe.descriptors, recipe.spoiled, recipe.settings.seed)
     stored = work / f"{recipe.folder}-spoiled-{key}.npz"
     if not stored.is_file():
         train_paths = [case.path for case in cases if not case.held_out]

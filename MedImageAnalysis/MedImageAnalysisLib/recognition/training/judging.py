@@ -1,4 +1,4 @@
-"""Judge a linear model on cases it has never seen: all figures of its card, with confidence intervals."""
+"""Judge a model on cases it has never seen: all figures of its card, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .metrics import (
     share_true,
 )
 
-__all__ = ["Judgement", "judge", "predicted"]
+__all__ = ["Answers", "Judgement", "judge", "judge_answers", "predicted"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,25 @@ class Judgement:
     figures: dict[str, Estimate]
     confusion: np.ndarray
     cases: int
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a model says of some cases, and how it means it.
+
+    Parameters
+    ----------
+    probabilities : numpy.ndarray, shape (cases, classes)
+    strange : numpy.ndarray of bool, shape (cases,)
+        Not assessed, as unlike the training data.
+    set_thresholds, priors : tuple of float
+        As in the model's description.
+    """
+
+    probabilities: np.ndarray
+    strange: np.ndarray
+    set_thresholds: tuple[float, ...]
+    priors: tuple[float, ...]
 
 
 def predicted(model: Model, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -58,21 +77,34 @@ def judge(
     question: str,
     repeats: int = 1000,
 ) -> Judgement:
-    """Return the figures of `model` on features `x` with true categories `y`.
+    """Return the figures of a linear `model` on features `x` with true categories `y`; see :func:`judge_answers`."""
+    spec: LinearSpec = model.spec
+    answers = Answers(*predicted(model, x), spec.set_thresholds, spec.priors)
+    return judge_answers(answers, y, groups, positive, question, repeats)
+
+
+def judge_answers(
+    answers: Answers,
+    y: np.ndarray,
+    groups: Sequence[str],
+    positive: Sequence[int],
+    question: str,
+    repeats: int = 1000,
+) -> Judgement:
+    """Return the figures of what a model says of cases with true categories `y`.
 
     The two-class figures treat the categories in `positive` as one, and the others as one; a case is called positive if
-    their probabilities add up to at least one half. Calibration is judged as the model states its probabilities: with
-    all categories equally common, so each case counts in inverse proportion to the cases of its category.
+    their probabilities add up to at least one half. Calibration is judged as the model states its probabilities, with
+    all categories as common as its priors say: each case counts in inverse proportion to the cases of its category.
     """
-    spec: LinearSpec = model.spec
-    p, strange = predicted(model, x)
+    p, strange, thresholds = answers.probabilities, answers.strange, answers.set_thresholds
     members = list(positive)
     score, truth = p[:, members].sum(axis=1), np.isin(y, members)
     called = score >= 0.5
-    sets = p >= np.asarray(spec.set_thresholds)
+    sets = p >= np.asarray(thresholds)
     classes = p.shape[1]
     two = np.stack([1 - score, score], axis=1)
-    even = 1.0 / np.maximum(np.bincount(y, minlength=classes), 1)[y]
+    even = np.asarray(answers.priors)[y] / np.maximum(np.bincount(y, minlength=classes), 1)[y]
     measures = {
         f"AUC, {question}": lambda i: roc_auc(score[i], truth[i]),
         f"Accuracy, {question}": lambda i: float((called[i] == truth[i]).mean()),
@@ -87,7 +119,7 @@ def judge(
             two[i], truth[i].astype(int), case_weights=even[i]
         ),
         f"Calibration error, {classes} categories": lambda i: calibration_error(p[i], y[i], case_weights=even[i]),
-        "Coverage of the prediction sets": lambda i: set_coverage(p[i], y[i], spec.set_thresholds),
+        "Coverage of the prediction sets": lambda i: set_coverage(p[i], y[i], thresholds),
         "Mean size of the prediction sets": lambda i: float(sets[i].sum(axis=1).mean()),
         "Share flagged as unlike the training data": lambda i: float(strange[i].mean()),
     }

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from .data import read_pixels
 
-__all__ = ["spoiled", "strangers"]
+__all__ = ["foreign", "spoiled", "strangers"]
 
 _COLLECTIONS = {
     "chest radiographs of children": ("chest_xray_kermany", "*/*.jpeg"),
@@ -18,6 +18,11 @@ _COLLECTIONS = {
     "breast ultrasound": ("breast_ultrasound_busi", "images/*"),
     "brain MR slices": ("brain_mri_tumor", "*/*.jpg"),
 }
+# Only for judging: what is known of adults must come from images that no model has learned from.
+_NEVER_LEARNED = ("chest_xray_lungs",)
+_JUDGED = 60
+_PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coins", "horse", "clock", "hubble_deep_field")
+_LEARNED_PHOTOGRAPHS = ("coffee", "rocket", "brick", "gravel", "grass", "moon", "page", "text", "immunohistochemistry")
 
 
 def strangers(own: Sequence[sitk.Image], data: Path, folder: str) -> Iterator[tuple[str, list[sitk.Image]]]:
@@ -29,10 +34,46 @@ def strangers(own: Sequence[sitk.Image], data: Path, folder: str) -> Iterator[tu
     yield "own images, turned by 90 degrees", [_image(np.rot90(array)) for array in arrays]
     yield "noise", [_image(random.normal(size=(224, 224))) for _ in range(60)]
     yield "uniform images with a gradient", [_gradient(random) for _ in range(60)]
+    yield "photographs", _cuttings(_PHOTOGRAPHS, 60, random)
     for name, (collection, pattern) in _COLLECTIONS.items():
         paths = sorted((data / collection).glob(pattern))
         if collection != folder and paths:
-            yield name, [read_pixels(path) for path in paths[:: max(1, len(paths) // 60)][:60]]
+            yield name, [read_pixels(path) for path in _judged(paths)]
+
+
+def foreign(data: Path, folder: str, number: int, random: np.random.Generator) -> list[sitk.Image]:
+    """Return up to `number` images of each other collection, and as many cuttings of photographs, to learn from.
+
+    None of them, and no part of the same photograph, is among those that :func:`strangers` yields.
+    """
+    found = _cuttings(_LEARNED_PHOTOGRAPHS, number, random)
+    for collection, pattern in _COLLECTIONS.values():
+        if collection == folder or collection in _NEVER_LEARNED:
+            continue
+        paths = sorted((data / collection).glob(pattern))
+        free = sorted(set(paths) - set(_judged(paths)))
+        found += [read_pixels(free[i]) for i in random.permutation(len(free))[:number]]
+    return found
+
+
+def _judged(paths: Sequence[Path]) -> Sequence[Path]:
+    return paths[:: max(1, len(paths) // _JUDGED)][:_JUDGED]
+
+
+def _cuttings(names: Sequence[str], number: int, random: np.random.Generator) -> list[sitk.Image]:
+    """Return random rectangles, a third to all of each side, of gray photographs that come with scikit-image."""
+    import skimage.data
+    from skimage.color import rgb2gray
+
+    photographs = [np.asarray(getattr(skimage.data, name)()) for name in names]
+    gray = [rgb2gray(array[..., :3]) if array.ndim == 3 else array for array in photographs]
+    found = []
+    for index in range(number):
+        array = gray[index % len(gray)].astype(np.float32)
+        size = [max(16, int(length * random.uniform(0.34, 1.0))) for length in array.shape]
+        corner = [random.integers(0, length - part + 1) for length, part in zip(array.shape, size, strict=True)]
+        found.append(_image(array[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]]))
+    return found
 
 
 def spoiled(image: sitk.Image, random: np.random.Generator) -> sitk.Image:

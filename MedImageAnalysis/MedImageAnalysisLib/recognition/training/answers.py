@@ -1,0 +1,46 @@
+"""Ask image models of either kind about images, as `recognize` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import SimpleITK as sitk
+
+from ...errors import InvalidModelError
+from ..descriptors.canvas import square_canvas
+from ..linear import describe
+from ..model import Model
+from ..network import run_network
+from .judging import Answers, predicted
+
+__all__ = ["image_answers"]
+
+
+def image_answers(model: Model, images: Sequence[sitk.Image]) -> Answers:
+    """Return what a model that looks at nothing but the image says of each of `images`.
+
+    Raises
+    ------
+    InvalidModelError
+        If the model needs more than the image.
+    MissingPackageError
+        If it is a network and the packages that run it are not installed.
+    """
+    if model.kind not in ("linear", "onnx") or model.spec.inputs:
+        raise InvalidModelError(f"{model.name} needs segmented cases: evaluate it through the pipeline.")
+    found = _from_network(model, images) if model.kind == "onnx" else _from_descriptors(model, images)
+    return Answers(*found, model.spec.set_thresholds, model.spec.priors)
+
+
+def _from_descriptors(model: Model, images: Sequence[sitk.Image]) -> tuple[np.ndarray, np.ndarray]:
+    return predicted(model, np.array([describe(model.spec.descriptors, image) for image in images]))
+
+
+def _from_network(model: Model, images: Sequence[sitk.Image]) -> tuple[np.ndarray, np.ndarray]:
+    spec, network = model.spec, model.weights()
+    canvases = (square_canvas(image, spec.size, spec.fill_marks) for image in images)
+    found = [run_network(network, canvas, spec.mirror, None) for canvas in canvases]
+    limit = np.inf if spec.stranger_limit is None else spec.stranger_limit
+    probabilities = np.array([output.probabilities(spec.temperature) for output in found])
+    return probabilities, np.array([output.strangeness > limit for output in found])

@@ -1,0 +1,71 @@
+"""A recipe for a network: everything that makes it again from its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..data import LabelledImage
+from ..recipe import Recipe
+from .schedule import Schedule
+from .variation import Variation
+
+__all__ = ["NetworkRecipe"]
+
+
+@dataclass(frozen=True)
+class NetworkRecipe:
+    """How one network is trained.
+
+    Parameters
+    ----------
+    base : Recipe
+        The linear model for the same question: its data, categories, split and population hold for the network too.
+    name : str
+    parts : callable
+        Takes the training cases and returns the part of each, from 0. Member m never sees part m, which calibrates it;
+        there are at least as many parts as members. Cases of a group must be in the same part.
+    parts_in_words : str
+        How they were made, for the card.
+    members : int
+    size : int
+        Side of the canvas in pixels, a multiple of 48 for three blocks that halve it.
+    fill_marks : bool
+        Whether burned-in marks are filled in on the canvas.
+    widths : tuple of int
+        Channels of the first convolution and of each block. A block halves the side unless it is as wide as the one
+        before.
+    priors : tuple of float
+        How common each category is in training, and for the probabilities that the model states.
+    mirror : bool
+        Whether mirrored images are trained on and, when recognizing, the mean is taken over image and mirrored image.
+    spoiled : int
+        Spoiled images and noise to learn from what does not belong.
+    flagged : float
+        Share of left-out training images that may be flagged as strange.
+    texts : mapping
+        What differs from the base's description in model.json: title, intended use, references.
+    known_failures : tuple of str
+        For the card.
+    """
+
+    base: Recipe
+    name: str
+    parts: Callable[[Sequence[LabelledImage]], np.ndarray]
+    parts_in_words: str
+    priors: tuple[float, ...]
+    size: int = 96
+    fill_marks: bool = True
+    members: int = 3
+    widths: tuple[int, ...] = (16, 32, 64, 128)
+    mirror: bool = True
+    schedule: Schedule = field(default_factory=Schedule)
+    variation: Variation = field(default_factory=Variation)
+    spoiled: int = 800
+    flagged: float = 0.02
+    seed: int = 20240501
+    texts: Mapping[str, Any] = field(default_factory=dict)
+    known_failures: tuple[str, ...] = ()
