@@ -24,11 +24,13 @@ from .analysis import (
 from .errors import GeometryError, InvalidSettingError
 from .image import content_hash
 from .imaging.geometry import describe_grid, resample_segmentation, same_grid, scaled
+from .looks import looks_like_hounsfield
 from .parameters import Configurable
 from .preset import Preset, check_suits
 from .progress import Progress
 from .quality import QualityCase, assess
 from .software import software_versions
+from .terminology.wholes import with_wholes
 
 __all__ = ["repeat", "resolved", "run", "segmentation_hash"]
 
@@ -72,6 +74,7 @@ def run(
     """
     warnings = image.info.warnings + check_suits(preset, image)
     preset = resolved(preset)
+    image, taken_for = _with_unit(image, preset)
     stages = _Stages(image, preset)
     # Fractions are typical shares of the time, so that the bar moves evenly.
     to_nominal, from_nominal, assumption = _nominal_scale(image, preset)
@@ -99,7 +102,7 @@ def run(
         software=software_versions(),
         steps=tuple(stages.records),
         corrections=image.info.corrections,
-        warnings=warnings + assumption,
+        warnings=warnings + taken_for + assumption,
         segmentation_sha256=segmentation_hash(segmentation) if segmentation else "",
     )
     return Analysis(image, processed, on_input, features, measurements, recognitions, provenance, quality)
@@ -271,6 +274,18 @@ def _with_parts(steps: Sequence[Step], progress: Progress) -> Iterator[tuple[Ste
     return zip(steps, progress.parts(len(steps)), strict=True) if steps else iter(())
 
 
+def _with_unit(image: MedicalImage, preset: Preset) -> tuple[MedicalImage, tuple[str, ...]]:
+    """Return the image known to be in Hounsfield units if the preset is for CT and its values look so, and a warning.
+
+    A file without a header of its own, such as NIfTI, does not say the unit; without one nothing could be measured.
+    """
+    info = image.info
+    if info.modality or info.intensity_unit or preset.modalities != ("CT",) or not looks_like_hounsfield(image.pixels):
+        return image, ()
+    words = "The image does not say its unit: its values were taken for Hounsfield units, since they look so."
+    return replace(image, info=replace(info, intensity_unit="HU")), (words,)
+
+
 def _nominal_scale(image: MedicalImage, preset: Preset) -> tuple[float, float, tuple[str, ...]]:
     """Return the factors to and from the nominal unit of length, and the warning that names the assumption."""
     if image.info.spacing_source or preset.nominal_width_mm is None:
@@ -284,14 +299,14 @@ def _nominal_scale(image: MedicalImage, preset: Preset) -> tuple[float, float, t
 
 
 def _accepted(segmentation: Segmentation, pixels: sitk.Image, factor: float) -> Segmentation:
-    """Check that an existing segmentation lies on the image's grid."""
+    """Check that an existing segmentation lies on the image's grid; add structures that it holds in parts."""
     for layer in segmentation.layers:
         if not same_grid(layer, pixels):
             raise GeometryError(
                 f"The segmentation does not lie on the image's grid. Segmentation: {describe_grid(layer)}. "
                 f"Image: {describe_grid(pixels)}. Resample it onto the image first."
             )
-    return _rescaled(segmentation, factor)
+    return _rescaled(with_wholes(segmentation), factor)
 
 
 def _rescaled(segmentation: Segmentation, factor: float) -> Segmentation:

@@ -26,7 +26,8 @@ from .terminology.matching import matched, totalsegmentator_names
 
 __all__ = ["fitted", "read_segmentation"]
 
-TOTALSEGMENTATOR = "totalsegmentator"
+# What `names` may say instead of a table, and the version of TotalSegmentator that it means.
+TOTALSEGMENTATOR = {"totalsegmentator": 2, "totalsegmentator-v2": 2, "totalsegmentator-v1": 1}
 
 _MOST_LABELS = 4096
 _LARGEST_LABEL = 65535
@@ -49,9 +50,9 @@ def read_segmentation(
         :func:`~MedImageAnalysisLib.image.read_image` reads; or a DICOM SEG.
     image : MedicalImage or sitk.Image
         The image it belongs to. A bare 2D image has no place in the patient.
-    names : path or "totalsegmentator", optional
-        For labelmaps: a .csv or .tsv table with the columns label and name, or TotalSegmentator's own numbering.
-        Without it, a segment is called "Label 1".
+    names : path, "totalsegmentator" or "totalsegmentator-v1", optional
+        For labelmaps: a .csv or .tsv table with the columns label and name, or TotalSegmentator's own numbering of
+        version 2 (117 classes) or 1 (104 classes). Without it, a segment is called "Label 1".
     progress : Progress
 
     Returns
@@ -232,8 +233,8 @@ def _labels(image: sitk.Image, path: Path) -> sitk.Image:
 def _names(names: str | os.PathLike | None) -> Mapping[int, str]:
     if names is None:
         return {}
-    if names == TOTALSEGMENTATOR:
-        return totalsegmentator_names()
+    if names in TOTALSEGMENTATOR:
+        return totalsegmentator_names(TOTALSEGMENTATOR[names])
     path = Path(names)
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -34,6 +34,14 @@ SegmentationFile = Annotated[
         "--segmentation", help="An existing segmentation (.seg.nrrd, labelmap, DICOM SEG) that replaces stage 2."
     ),
 ]
+LabelNames = Annotated[
+    str | None,
+    typer.Option(
+        "--names",
+        help="Names of a labelmap's labels: a .csv or .tsv table of label and name, 'totalsegmentator' (version 2) or "
+        "'totalsegmentator-v1'.",
+    ),
+]
 Models = Annotated[
     list[str] | None,
     typer.Option(
@@ -57,6 +65,7 @@ def analyze(
     preset: PresetName,
     output: Output,
     segmentation: SegmentationFile = None,
+    names: LabelNames = None,
     model: Models = None,
     scene: Scene = False,
     picture: Picture = True,
@@ -76,8 +85,9 @@ def analyze(
         used = _with_models(chosen or _choose(image), model)
         return run(image, used, segmentation=given, progress=progress)
 
-    color = chosen.color if chosen else "refuse"
-    _carry_out(work, image_path, color, segmentation, _Wanted(output, scene, picture, as_json))
+    # The automatic choice needs to see the image first; what it is made for is gray.
+    color = chosen.color if chosen else "luminance"
+    _carry_out(work, _Given(image_path, color, segmentation, names), _Wanted(output, scene, picture, as_json))
 
 
 def repeat(
@@ -85,6 +95,7 @@ def repeat(
     image_path: Input,
     output: Output,
     segmentation: SegmentationFile = None,
+    names: LabelNames = None,
     scene: Scene = False,
     picture: Picture = True,
     as_json: AsJson = False,
@@ -99,7 +110,17 @@ def repeat(
         return repeat_record(provenance, image, segmentation=given, progress=progress)
 
     color = provenance.preset.get("color", "refuse")
-    _carry_out(work, image_path, color, segmentation, _Wanted(output, scene, picture, as_json))
+    _carry_out(work, _Given(image_path, color, segmentation, names), _Wanted(output, scene, picture, as_json))
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the user gives: the image, and perhaps a segmentation with names of its labels."""
+
+    image: Path
+    color: str
+    segmentation: Path | None
+    names: str | None
 
 
 @dataclass(frozen=True)
@@ -114,18 +135,16 @@ class _Wanted:
 
 def _carry_out(
     work: Callable[[MedicalImage, Segmentation | None, Progress], Analysis],
-    image_path: Path,
-    color: str,
-    segmentation_path: Path | None,
+    given: _Given,
     wanted: _Wanted,
 ) -> None:
     """Read, do the work, write, tell."""
     from ..image import read_image
 
     with progress_bar(quiet=wanted.as_json) as progress:
-        image = read_image(image_path, color=color, progress=progress.part(0.0, 0.1, "Read the image"))
-        given = _read_segmentation(segmentation_path, image)
-        analysis = work(image, given, progress.part(0.1, 0.85))
+        image = read_image(given.image, color=given.color, progress=progress.part(0.0, 0.1, "Read the image"))
+        segmentation = _read_segmentation(given, image)
+        analysis = work(image, segmentation, progress.part(0.1, 0.85))
         written = _write(analysis, wanted, progress.part(0.85, 1.0, "Write the results"))
     _tell(analysis, written, wanted.as_json)
 
@@ -141,12 +160,12 @@ def _choose(image: MedicalImage) -> Preset:
     return proposal.preset
 
 
-def _read_segmentation(path: Path | None, image: MedicalImage) -> Segmentation | None:
-    if path is None:
+def _read_segmentation(given: _Given, image: MedicalImage) -> Segmentation | None:
+    if given.segmentation is None:
         return None
     from ..segmentation_file import read_segmentation
 
-    return read_segmentation(path, image)
+    return read_segmentation(given.segmentation, image, names=given.names)
 
 
 def _write(analysis: Analysis, wanted: _Wanted, progress: Progress) -> tuple[Path, ...]:

@@ -12,9 +12,11 @@ from importlib import resources
 from ..analysis import Code, Segment
 from . import Structure, structures
 
-__all__ = ["matched", "totalsegmentator_names"]
+__all__ = ["matched", "totalsegmentator_names", "words_of"]
 
 _SIDES = {"left": "left", "right": "right", "l": "left", "r": "right", "lt": "left", "rt": "right"}
+# Words without meaning of their own: "upper lobe of left lung".
+_FILLERS = frozenset({"of", "the", "structure"})
 # Words of TotalSegmentator and of common label tables, beside those of the terminology.
 _SYNONYMS = {
     "clavicula": "clavicle",
@@ -23,6 +25,8 @@ _SYNONYMS = {
     "lungs": "lung",
     "bones": "bone",
     "windpipe": "trachea",
+    "superior": "upper",
+    "inferior": "lower",
     "hip": "hip bone",
     "autochthon": "autochthonous back muscle",
 }
@@ -56,10 +60,15 @@ def matched(segments: Iterable[Segment]) -> tuple[Segment, ...]:
 
 
 @cache
-def totalsegmentator_names() -> dict[int, str]:
-    """Return the names of the labels of TotalSegmentator v2, task "total" (Wasserthal et al. 2023,
-    doi:10.1148/ryai.230024)."""
-    table = resources.files(__package__).joinpath("totalsegmentator.csv").read_text(encoding="utf-8")
+def totalsegmentator_names(version: int = 2) -> dict[int, str]:
+    """Return the names of the labels of TotalSegmentator, task "total": 104 of version 1, 117 of version 2.
+
+    References
+    ----------
+    Wasserthal et al. 2023, doi:10.1148/ryai.230024.
+    """
+    file = {1: "totalsegmentator_v1.csv", 2: "totalsegmentator.csv"}[version]
+    table = resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
     return {int(row["label"]): row["name"] for row in csv.DictReader(table.splitlines())}
 
 
@@ -71,7 +80,7 @@ def _structure_of(segment: Segment) -> Structure | None:
         for structure in table.values():
             if _same(structure.type, segment.type) and _same(structure.modifier, segment.modifier):
                 return structure
-    return _by_name().get(_normal(segment.name))
+    return _by_name().get(words_of(segment.name))
 
 
 def _is_generic(code: Code | None) -> bool:
@@ -87,12 +96,14 @@ def _same(first: Code | None, second: Code | None) -> bool:
 
 @cache
 def _by_name() -> dict[tuple[str, ...], Structure]:
-    return {_normal(name): structure for structure in structures().values() for name in (structure.name, structure.key)}
+    return {
+        words_of(name): structure for structure in structures().values() for name in (structure.name, structure.key)
+    }
 
 
-def _normal(name: str) -> tuple[str, ...]:
+def words_of(name: str) -> tuple[str, ...]:
     """Return the words of a name in one order, e.g. ("clavicle", "left") for "clavicula_left" and "Left clavicle"."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     words = re.findall(r"[^\W_]+", spaced.lower())
-    words = [_SIDES.get(word, word) for word in words]
+    words = [_SIDES.get(word, word) for word in words if word not in _FILLERS]
     return tuple(sorted(" ".join(_SYNONYMS.get(word, word) for word in words).split()))

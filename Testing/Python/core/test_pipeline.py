@@ -161,6 +161,26 @@ def test_a_preset_for_other_images_is_refused_before_any_work(an_image):
         run(an_image, preset)
 
 
+def test_a_ct_without_a_header_is_in_hounsfield_units_if_it_looks_so():
+    pixels = np.full((12, 40, 40), -1000, np.int16)
+    pixels[2:10, 10:30, 10:30] = 40
+    preset = Preset.from_json({**PRESET, "modalities": ["CT"]})
+    for shift, unit in ((0, "HU"), (1000, "")):
+        analysis = run(MedicalImage(sitk.GetImageFromArray(pixels + np.int16(shift))), preset)
+        assert analysis.image.info.intensity_unit == unit
+        assert any("taken for Hounsfield units" in words for words in analysis.provenance.warnings) == bool(unit)
+    other = run(MedicalImage(sitk.GetImageFromArray(pixels)), Preset.from_json(PRESET))
+    assert other.image.info.intensity_unit == ""
+
+
+def test_an_existing_segmentation_in_parts_gets_its_wholes(an_image, a_preset, discs):
+    layer = sitk.Cast(discs > 50, sitk.sitkUInt8)
+    lobes = Segmentation((layer,), (generic_segment("lung_lower_lobe_left", 1),))
+    analysis = run(an_image, a_preset, segmentation=lobes)
+    assert [segment.name for segment in analysis.features.segments] == ["lung_lower_lobe_left", "Left lung"]
+    assert np.array_equal(*(sitk.GetArrayFromImage(layer) for layer in analysis.segmentation.layers))
+
+
 def test_progress_never_goes_back_and_ends_at_one(an_image, a_preset):
     seen = []
     run(an_image, a_preset, progress=Progress(report=lambda message, fraction: seen.append(fraction)))

@@ -15,6 +15,7 @@ from MedImageAnalysisLib.export.segmentation import write_segmentation
 from MedImageAnalysisLib.segmentation_file import read_segmentation
 from MedImageAnalysisLib.terminology import generic_segment, segment, structures
 from MedImageAnalysisLib.terminology.matching import matched, totalsegmentator_names
+from MedImageAnalysisLib.terminology.wholes import with_wholes
 
 OBLIQUE = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.4, 0.5).GetMatrix()
 LIVER = Code("SCT", "10200004", "Liver")
@@ -124,6 +125,61 @@ def test_totalsegmentator_is_understood(tmp_path, volume, labels):
     numbered = sitk.ChangeLabel(numbered, {1: 51, 2: 73})
     read = read_segmentation(write(numbered, tmp_path / "ts.nii.gz"), volume, names="totalsegmentator")
     assert [(s.name, s.key) for s in read.segments] == [("heart", "heart"), ("clavicula_left", "left-clavicle")]
+
+
+def test_both_numberings_of_totalsegmentator_are_whole():
+    first, second = totalsegmentator_names(1), totalsegmentator_names(2)
+    assert sorted(first) == list(range(1, 105))
+    assert sorted(second) == list(range(1, 118))
+    for names in (first, second):
+        assert len(set(names.values())) == len(names)
+    # What both tell apart in the same way, they call by the same name.
+    assert {name for name in first.values() if name not in second.values()} == {
+        "heart_myocardium", "heart_atrium_left", "heart_ventricle_left", "heart_atrium_right",
+        "heart_ventricle_right", "pulmonary_artery", "face",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("version", "wholes"), [("totalsegmentator", {"left-lung", "right-lung"}),
+                            ("totalsegmentator-v1", {"left-lung", "right-lung", "heart"})]
+)  # fmt: skip
+def test_lungs_and_heart_are_put_together_from_their_parts(tmp_path, volume, version, wholes):
+    shape = tuple(reversed(volume.pixels.GetSize()))
+    numbers = totalsegmentator_names(1 if version.endswith("v1") else 2)
+    pixels = np.zeros(shape, np.uint8)
+    flat = pixels.reshape(-1)
+    flat[: len(numbers)] = list(numbers)
+    image = sitk.GetImageFromArray(pixels)
+    image.CopyInformation(volume.pixels)
+    read = read_segmentation(write(image, tmp_path / "ts.nii.gz"), volume, names=version)
+    whole = with_wholes(read)
+    assert {s.key for s in whole.segments} - {s.key for s in read.segments} == wholes
+    right = sitk.GetArrayFromImage(whole.mask(whole.find("right-lung"))) > 0
+    assert {numbers[label] for label in pixels[right]} == {
+        "lung_upper_lobe_right", "lung_middle_lobe_right", "lung_lower_lobe_right"
+    }  # fmt: skip
+    assert with_wholes(whole) is whole
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "side"),
+    [
+        ("superior lobe of left lung", None, None),
+        ("Upper lobe of the left lung", None, None),
+        ("Segment_1", "45653009", "7771000"),
+    ],
+)
+def test_a_lobe_is_recognized_by_any_of_its_names_and_by_its_codes(volume, name, kind, side):
+    layer = sitk.Cast(volume.pixels * 0 + 1, sitk.sitkUInt8)
+    lobe = Segment(name, 1, (0, 0, 0), type=kind and Code("SCT", kind, ""), modifier=side and Code("SCT", side, ""))
+    assert [s.key for s in with_wholes(Segmentation((layer,), (lobe,))).segments] == ["", "left-lung"]
+
+
+def test_a_heart_needs_all_its_parts(volume):
+    layer = sitk.Cast(volume.pixels * 0 + 1, sitk.sitkUInt8)
+    part = Segmentation((layer,), (Segment("heart_myocardium", 1, (0, 0, 0)),))
+    assert with_wholes(part) is part
 
 
 def test_another_grid_in_the_same_place_is_resampled(tmp_path, volume, labels):

@@ -65,11 +65,12 @@ def _region(vertebra: Found, axis: int) -> tuple[np.ndarray, np.ndarray]:
     mask, values = np.moveaxis(vertebra.mask, axis, 0), np.moveaxis(vertebra.values, axis, 0)
     in_plane = tuple(length for other, length in enumerate(vertebra.spacing) if other != axis)
     region = np.zeros(mask.shape, bool)
-    if len(mask) * vertebra.spacing[axis] < _LEAST_HEIGHT_MM:
+    depths = [distance_transform_edt(np.pad(level, 1), sampling=in_plane)[1:-1, 1:-1] for level in mask]
+    # Processes reach above and below the body: its height is where the bone is thick.
+    thick = np.flatnonzero([depth.max() >= _LEAST_DEPTH_MM for depth in depths])
+    if thick.size == 0 or (np.ptp(thick) + 1) * vertebra.spacing[axis] < _LEAST_HEIGHT_MM:
         return region, values
-    margin = int(len(mask) * (1 - _HEIGHT_SHARE) / 2)
-    for level in range(margin, len(mask) - margin):
-        distance = distance_transform_edt(np.pad(mask[level], 1), sampling=in_plane)[1:-1, 1:-1]
-        if distance.max() >= _LEAST_DEPTH_MM:
-            region[level] = distance >= _DEPTH_SHARE * distance.max()
+    margin = int((np.ptp(thick) + 1) * (1 - _HEIGHT_SHARE) / 2)
+    for level in thick[(thick >= thick[0] + margin) & (thick <= thick[-1] - margin)]:
+        region[level] = depths[level] >= _DEPTH_SHARE * depths[level].max()
     return region, values
