@@ -18,8 +18,8 @@ Y, X = np.mgrid[: SHAPE[0], : SHAPE[1]]
 LESION = ((X - 190) / 55) ** 2 + ((Y - 120) / 38) ** 2 <= 1
 
 
-def segmented(image: sitk.Image, **settings) -> Segmentation:
-    return METHODS["breast-ultrasound"](**settings)(image, None, Progress())
+def segmented(image: sitk.Image, engine: str = "classical", **settings) -> Segmentation:
+    return METHODS["breast-ultrasound"](engine=engine, **settings)(image, None, Progress())
 
 
 def found_in(segmentation: Segmentation) -> np.ndarray:
@@ -127,7 +127,7 @@ def test_cancel_is_heard_between_candidates(phantom):
     said = []
     progress = Progress(lambda message, fraction: said.append(fraction), lambda: len(said) > 3)
     with pytest.raises(Cancelled):
-        METHODS["breast-ultrasound"]()(phantom, None, progress)
+        METHODS["breast-ultrasound"](engine="classical")(phantom, None, progress)
     assert len(said) == 4
     assert said == sorted(said)
 

@@ -6,12 +6,11 @@ Burned-in letters and markers are bright strokes far above their surroundings: t
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import SimpleITK as sitk
 
 from ...errors import UnsupportedImageError
+from ...imaging.canvas import area_average, ranked
 
 __all__ = ["area_average", "ranked", "square_canvas", "without_marks"]
 
@@ -35,12 +34,6 @@ def square_canvas(image: sitk.Image, size: int, fill_marks: bool = True) -> np.n
     pixels = sitk.GetArrayViewFromImage(image)
     small = area_average(pixels, size, size)
     return ranked(without_marks(small) if fill_marks else small)
-
-
-def area_average(pixels: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Return `pixels` resampled to (rows, columns), each new pixel the mean over the area that it covers."""
-    height, width = pixels.shape
-    return _overlaps(height, rows) @ pixels.astype(np.float32, copy=False) @ _overlaps(width, columns).T
 
 
 def without_marks(pixels: np.ndarray, reach: int = 9, limit: float = 6.0) -> np.ndarray:
@@ -68,21 +61,3 @@ def _local_median(pixels: np.ndarray, reach: int) -> np.ndarray:
     around = np.lib.stride_tricks.sliding_window_view(np.pad(pixels, reach // 2, mode="edge"), (reach, reach))
     middle = reach * reach // 2
     return np.partition(around.reshape(-1, reach * reach), middle, axis=1)[:, middle].reshape(pixels.shape)
-
-
-def ranked(pixels: np.ndarray) -> np.ndarray:
-    """Return the rank of each pixel among all, from 0 to 1; equal pixels share the mean of their ranks."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(pixels, method="average").reshape(pixels.shape)
-    return ((ranks - 1) / max(pixels.size - 1, 1)).astype(np.float32)
-
-
-@lru_cache(maxsize=64)
-def _overlaps(old: int, new: int) -> np.ndarray:
-    """Return the matrix (new, old) of the share that each old pixel has in each new one; its rows add up to 1."""
-    edges = np.linspace(0, old, new + 1)
-    lower = np.maximum(edges[:-1, None], np.arange(old))
-    upper = np.minimum(edges[1:, None], np.arange(old) + 1)
-    shares = np.maximum(upper - lower, 0)
-    return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)

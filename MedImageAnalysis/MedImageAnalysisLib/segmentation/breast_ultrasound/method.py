@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segmentation
+from ...networks import networks_available
 from ...parameters import parameter
 from ...progress import Progress
 from ...terminology import segment
 from ..method import METHODS, SegmentationMethod
+from ..pixel_classifier.frame import Frame
 from ..pixel_classifier.outline import labels_on
 from ..pixel_classifier.picture import check_picture, exposed, reduced
 from .classifier import LONG_SIDE, load_classifier
-from .lesion import Outline, Picture, lesions
+from .lesion import Picture, lesions
+from .network import look, whole_frame
 
 __all__ = ["BreastUltrasound"]
 
@@ -27,9 +30,9 @@ _LEAST_SIZE = 64
 class BreastUltrasound(SegmentationMethod):
     """Lesions on a B-mode picture of the breast, the skin at the top; the segment is empty where there is none.
 
-    A cascade of pixel classifiers looks for suspicious regions in the whole picture, another outlines each closely,
-    and what outlines look like tells how well each will fit. See :mod:`.lesion` for the method and
-    `Docs/presets/breast-ultrasound.md` for data and accuracy.
+    Either a small network sees the whole picture (:mod:`.network`), or a cascade of pixel classifiers looks for
+    suspicious regions, another outlines each closely, and what outlines look like tells how well each will fit
+    (:mod:`.lesion`). See `Docs/presets/breast-ultrasound.md` for data and accuracy of both.
     """
 
     name = "breast-ultrasound"
@@ -42,6 +45,18 @@ class BreastUltrasound(SegmentationMethod):
         minimum=0.0,
         maximum=1.0,
     )
+    engine: str = parameter(
+        "auto",
+        "What looks for lesions: the network, which is more accurate and needs the packages onnx and onnxruntime, or "
+        "the classical method, which needs neither. 'auto' takes the network where these are installed.",
+        choices=("auto", "classical", "network"),
+    )
+
+    def resolved(self) -> BreastUltrasound:
+        """Return the method with the engine that it uses on this machine."""
+        if self.engine != "auto":
+            return self
+        return replace(self, engine="network" if networks_available() else "classical")
 
     def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the segmentation: one segment with all lesions, or none.
@@ -52,25 +67,44 @@ class BreastUltrasound(SegmentationMethod):
             If the image is not 2D, or too small.
         UnsuitablePresetError
             If the image is blank.
+        MissingPackageError
+            If the network is asked for and onnx or onnxruntime is not installed.
         """
         check_picture(image, "A B-mode picture", "to find a lesion", _LEAST_SIZE)
-        classifier = load_classifier()
-        pixels, factor = reduced(image, LONG_SIDE)
-        valid = exposed(pixels)
-        progress.step("Looking for lesions", 0.1)
-        picture = Picture(pixels, valid, classifier.suspicion(pixels, valid))
-        progress.step("Outlining what may be a lesion", 0.3)
-        found = lesions(picture, classifier, self.certainty, progress.part(0.3, 0.9, "Outlining what may be a lesion"))
+        find = _by_network if self.resolved().engine == "network" else _by_classifiers
+        found, factor = find(image, self.certainty, progress)
         progress.step("Drawing smooth outlines", 0.9)
-        labelmap = _labelmap(image, found, factor)
-        return Segmentation((labelmap,), (segment("breast-lesion", 1),))
+        return Segmentation((_labelmap(image, found, factor),), (segment("breast-lesion", 1),))
 
 
-def _labelmap(image: sitk.Image, found: list[Outline], factor: int) -> sitk.Image:
+# What both ways return: levels whose outline is at one half, each in its frame, and how many pixels of the image make
+# one pixel that the frames count in.
+_Outlines = tuple[list[tuple[np.ndarray, Frame]], int]
+
+
+def _by_network(image: sitk.Image, certainty: float, progress: Progress) -> _Outlines:
+    progress.step("Looking for lesions", 0.1)
+    sight = look(sitk.GetArrayViewFromImage(image))
+    frame = whole_frame(*image.GetSize())
+    return [(found.level, frame) for found in sight.lesions(certainty)], 1
+
+
+def _by_classifiers(image: sitk.Image, certainty: float, progress: Progress) -> _Outlines:
+    classifier = load_classifier()
+    pixels, factor = reduced(image, LONG_SIDE)
+    valid = exposed(pixels)
+    progress.step("Looking for lesions", 0.1)
+    picture = Picture(pixels, valid, classifier.suspicion(pixels, valid))
+    progress.step("Outlining what may be a lesion", 0.3)
+    found = lesions(picture, classifier, certainty, progress.part(0.3, 0.9, "Outlining what may be a lesion"))
+    return [(outline.level, outline.frame) for outline in found], factor
+
+
+def _labelmap(image: sitk.Image, found: list[tuple[np.ndarray, Frame]], factor: int) -> sitk.Image:
     """Return 1 inside the outlines, on the grid of `image`."""
     label = np.zeros((image.GetHeight(), image.GetWidth()), dtype=np.uint8)
-    for outline in found:
-        label |= sitk.GetArrayFromImage(labels_on(image, (outline.level,), outline.frame, factor))
+    for level, frame in found:
+        label |= sitk.GetArrayFromImage(labels_on(image, (level,), frame, factor))
     result = sitk.GetImageFromArray(label)
     result.CopyInformation(image)
     return result

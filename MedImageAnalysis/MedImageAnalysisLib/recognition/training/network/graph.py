@@ -14,7 +14,7 @@ from .architecture import build_ensemble
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["OPSET", "to_onnx"]
+__all__ = ["OPSET", "as_onnx", "to_onnx"]
 
 OPSET = 17
 # Tensors with fewer elements, such as biases, stay in single precision: they cost nothing.
@@ -31,24 +31,34 @@ def to_onnx(members: Sequence[torch.nn.Module], size: int) -> bytes:
     ExportError
         If the file does not compute what the ensemble does.
     """
+    return as_onnx(build_ensemble(members), size, ("scores", "activation", "strangeness"))
+
+
+def as_onnx(network: torch.nn.Module, size: int, outputs: Sequence[str]) -> bytes:
+    """Return the ONNX file of a network from image (batch, 1, size, size) to the named outputs.
+
+    Raises
+    ------
+    ExportError
+        If the file does not compute what the network does.
+    """
     import torch
 
-    ensemble = build_ensemble(members).eval()
+    network = network.eval()
     example = torch.rand(2, 1, size, size, generator=torch.Generator().manual_seed(0))
-    outputs = ["scores", "activation", "strangeness"]
     buffer = io.BytesIO()
     torch.onnx.export(
-        ensemble,
+        network,
         (example,),
         buffer,
         input_names=["image"],
-        output_names=outputs,
+        output_names=list(outputs),
         dynamic_axes={name: {0: "batch"} for name in ("image", *outputs)},
         opset_version=OPSET,
         dynamo=False,
     )
     content = _in_half_precision(buffer.getvalue())
-    _compare(ensemble, content, example)
+    _compare(network, content, example)
     return content
 
 
@@ -75,14 +85,14 @@ def _in_half_precision(content: bytes) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def _compare(ensemble: torch.nn.Module, content: bytes, example: torch.Tensor) -> None:
+def _compare(network: torch.nn.Module, content: bytes, example: torch.Tensor) -> None:
     import onnxruntime
     import torch
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     found = session.run(None, {"image": example.numpy()})
     with torch.inference_mode():
-        expected = ensemble(example)
+        expected = network(example)
     worst = max(float(np.abs(a - b.numpy()).max()) for a, b in zip(found, expected, strict=True))
     if not worst < TOLERANCE:
         raise ExportError(f"The ONNX file differs by {worst:.3g} from the network it was made of.")

@@ -1,0 +1,148 @@
+"""Train the parts of the network of breast ultrasound, and ask them."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
+
+from breast_ultrasound_net import (  # noqa: E402
+    CLOSE,
+    CloseMember,
+    Member,
+    close_view,
+    lesion_window,
+    losses,
+)
+from breast_ultrasound_views import Pictures, halved, varied, varied_windows  # noqa: E402
+
+BATCH = 16
+RATE = 3e-3
+DECAY = 0.03
+CLOSE_DECAY = 0.05
+AVERAGE = 0.99
+# The first half of the steps see smaller pictures: they cost half.
+SMALL = 96
+SMALL_SHARE = 0.5
+# Every so many epochs it is told how good the average is.
+WATCHED = 15
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def train_member(pictures: Pictures, seed: int, epochs: int, watch: Callable[[Member], str] | None = None) -> Member:
+    """Return a member trained on these pictures; `watch` says how good it is, which changes nothing."""
+    torch.manual_seed(seed)
+    balance = torch.from_numpy(1 / np.bincount(pictures.category)).float()
+    plain, smooth, mask = (halved(getattr(pictures, name)) for name in ("plain", "smooth", "mask"))
+    category = torch.from_numpy(pictures.category)
+
+    def loss(member: Member, chosen: torch.Tensor, done: float, random: torch.Generator) -> torch.Tensor:
+        is_smooth = (torch.rand(BATCH, 1, 1, 1, generator=random) < 0.4).float()
+        x = torch.lerp(plain[chosen], smooth[chosen], is_smooth)
+        side = SMALL if done < SMALL_SHARE else x.shape[-1]
+        x, truth = varied(x, mask[chosen], side, random)
+        return losses(member(x), truth, category[chosen], balance)
+
+    return _descended(Member(), loss, len(category), seed, epochs, DECAY, watch)
+
+
+def train_close(
+    pictures: Pictures, seed: int, epochs: int, watch: Callable[[CloseMember], str] | None = None
+) -> CloseMember:
+    """Return a close look trained on the lesions of these pictures; `watch` as in :func:`train_member`."""
+    torch.manual_seed(seed)
+    pictures = pictures.part(pictures.category > 0)
+    canvases = torch.from_numpy(pictures.plain)[:, None]
+    window = lesion_window(halved(pictures.mask))
+    malignant = torch.from_numpy(pictures.category == 2).float()
+    weight = torch.where(malignant > 0, 0.5 / malignant.mean(), 0.5 / (1 - malignant.mean()))
+
+    def loss(member: CloseMember, chosen: torch.Tensor, done: float, random: torch.Generator) -> torch.Tensor:
+        x = varied_windows(canvases[chosen].float() / 255, window[chosen], CLOSE, random)
+        truth = 0.05 + 0.9 * malignant[chosen]
+        return F.binary_cross_entropy_with_logits(member(x), truth, weight[chosen])
+
+    return _descended(CloseMember(), loss, len(malignant), seed, epochs, CLOSE_DECAY, watch)
+
+
+def _descended(
+    network: Network,
+    loss_of: Callable[[Network, torch.Tensor, float, torch.Generator], torch.Tensor],
+    count: int,
+    seed: int,
+    epochs: int,
+    decay: float,
+    watch: Callable[[Network], str] | None,
+) -> Network:
+    """Return the moving average of a network on its way down the loss.
+
+    `loss_of` takes the network, indices of a batch out of `count` cases, the share of the epochs that are done, and a
+    generator of random numbers.
+    """
+    random = torch.Generator().manual_seed(seed)
+    average = copy.deepcopy(network)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=decay)
+    steps = count // BATCH
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, epochs * steps, pct_start=0.15)
+    for epoch in range(epochs):
+        network.train()
+        order = torch.randperm(count, generator=random)
+        total = 0.0
+        for step in range(steps):
+            loss = loss_of(network, order[step * BATCH : (step + 1) * BATCH], epoch / epochs, random)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimizer.step()
+            schedule.step()
+            _follow(average, network)
+            total += loss.item()
+        if watch and (epoch % WATCHED == WATCHED - 1 or epoch == epochs - 1):
+            said = watch(average.eval())
+            print(f"epoch {epoch + 1}: {time.process_time():.0f} s, loss {total / steps:.3f}, {said}", flush=True)
+    return average.eval()
+
+
+def _follow(average: nn.Module, network: nn.Module) -> None:
+    """Move the average a little towards the network."""
+    with torch.no_grad():
+        for old, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+            if new.dtype.is_floating_point:
+                old.lerp_(new, 1 - AVERAGE)
+            else:
+                old.copy_(new)
+
+
+@torch.no_grad()
+def seen_closely(member: CloseMember, canvases: np.ndarray, window: torch.Tensor) -> np.ndarray:
+    """Return the log-odds of malignancy from what the canvases show in the windows, as means with the mirrored."""
+    found = []
+    for start in range(0, len(canvases), BATCH):
+        part = slice(start, start + BATCH)
+        x = close_view(torch.from_numpy(canvases[part])[:, None].float() / 255, window[part])
+        found.append((member(x) + member(x.flip(-1))) / 2)
+    return torch.cat(found).numpy()
+
+
+@torch.no_grad()
+def seen(member: Member, canvases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores and probabilities of lesion (at a quarter of the canvas) of each canvas, mirrored mean included."""
+    scores, lesions = [], []
+    for start in range(0, len(canvases), BATCH):
+        x = halved(canvases[start : start + BATCH])
+        first, second = member(x), member(x.flip(-1))
+        scores.append((first[0] + second[0]) / 2)
+        lesions.append(torch.sigmoid((first[1] + second[1].flip(-1)) / 2))
+    return torch.cat(scores).numpy(), torch.cat(lesions)[:, 0].numpy()

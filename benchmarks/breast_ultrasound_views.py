@@ -1,0 +1,200 @@
+"""Pictures of breast_ultrasound_busi for a network: canvases of ranks, and plausible variations of them.
+
+A canvas is the whole picture brought to a square, its gray values to ranks; networks see it at half its size. All
+variation happens on batches of canvases in torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from torch.nn import functional as F
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
+
+from MedImageAnalysisLib.preprocessing.speckle import SpeckleDiffusion  # noqa: E402
+from MedImageAnalysisLib.progress import Progress  # noqa: E402
+from MedImageAnalysisLib.recognition.descriptors.canvas import area_average, square_canvas  # noqa: E402
+from MedImageAnalysisLib.recognition.training.data import from_table, read_pixels  # noqa: E402
+
+CANVAS = 256
+LABELS = ("normal", "benign", "malignant")
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """The collection as bytes.
+
+    Parameters
+    ----------
+    plain, smooth : numpy.ndarray of uint8, shape (pictures, CANVAS, CANVAS)
+        Ranks of the picture as it is, and after its speckle was reduced.
+    mask : numpy.ndarray of uint8, shape (pictures, CANVAS, CANVAS)
+        Share of each pixel that is lesion.
+    category : numpy.ndarray of int
+        Index into LABELS.
+    group : numpy.ndarray of str
+        Near-duplicates share it.
+    held_out : numpy.ndarray of bool
+    """
+
+    plain: np.ndarray
+    smooth: np.ndarray
+    mask: np.ndarray
+    category: np.ndarray
+    group: np.ndarray
+    held_out: np.ndarray
+    path: np.ndarray
+
+    def part(self, chosen: np.ndarray) -> Pictures:
+        """Return the pictures with these indices, or for which this is True."""
+        return Pictures(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+
+
+def read_pictures(data: Path, work: Path) -> Pictures:
+    """Read the collection; its canvases are kept in the folder `work`."""
+    stored = work / "pictures.npz"
+    names = tuple(Pictures.__dataclass_fields__)
+    if not stored.is_file():
+        work.mkdir(parents=True, exist_ok=True)
+        folder = data / "breast_ultrasound_busi"
+        cases = from_table(folder, LABELS)
+        rows = [_canvases(case.path) for case in cases]
+        columns = [np.array(column) for column in zip(*rows, strict=True)]
+        columns += [np.array([getattr(case, name) for case in cases]) for name in ("category", "group", "held_out")]
+        columns.append(np.array([str(case.path.relative_to(folder)) for case in cases]))
+        np.savez(stored, **dict(zip(names, columns, strict=True)))
+    with np.load(stored, allow_pickle=False) as found:
+        return Pictures(*(found[name] for name in names))
+
+
+def _canvases(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    image = sitk.Cast(read_pixels(path), sitk.sitkFloat32)
+    mask = sitk.GetArrayFromImage(sitk.ReadImage(str(path.parent.parent / "masks" / path.name))) > 0
+    return (
+        as_bytes(square_canvas(image, CANVAS, False)),
+        as_bytes(square_canvas(SpeckleDiffusion()(image, Progress()), CANVAS, False)),
+        as_bytes(area_average(mask.astype(np.float32), CANVAS, CANVAS)),
+    )
+
+
+def as_bytes(values: np.ndarray) -> np.ndarray:
+    """Return values from 0 to 1 as 0 to 255."""
+    return np.round(255 * values).astype(np.uint8)
+
+
+def halved(canvases: np.ndarray) -> torch.Tensor:
+    """Return canvases of bytes at half their size, values 0 to 1, shape (batch, 1, CANVAS / 2, CANVAS / 2)."""
+    return F.avg_pool2d(torch.from_numpy(canvases)[:, None].float() / 255, 2)
+
+
+def varied(
+    x: torch.Tensor, mask: torch.Tensor, side: int, random: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a batch moved, bent and exposed otherwise, and its masks moved along, `side` pixels wide."""
+    grid = _bent(_moved(len(x), random), random)
+    grid = F.interpolate(grid.permute(0, 3, 1, 2), size=(side, side), mode="bilinear", align_corners=False).permute(
+        0, 2, 3, 1
+    )
+    x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    mask = F.grid_sample(mask, grid, padding_mode="zeros", align_corners=False)
+    return exposed_otherwise(x, random), mask
+
+
+def varied_windows(canvas: torch.Tensor, window: torch.Tensor, side: int, random: torch.Generator) -> torch.Tensor:
+    """Return what canvases show in the windows (center x, center y, half side), each varied: (batch, 1, side, side)."""
+    count = len(canvas)
+    half = window[:, 2] * torch.exp(_uniform(count, -0.25, 0.3, random))
+    center = window[:, :2] + 0.25 * window[:, 2:] * (2 * torch.rand(count, 2, generator=random) - 1)
+    grid = _bent(_moved(count, random, 12, zoom=0.0, shift=0.0), random)
+    grid = F.interpolate(grid.permute(0, 3, 1, 2), size=(side, side), mode="bilinear", align_corners=False)
+    grid = grid.permute(0, 2, 3, 1) * half.view(-1, 1, 1, 1) + center.view(-1, 1, 1, 2)
+    return exposed_otherwise(F.grid_sample(canvas, grid, padding_mode="border", align_corners=False), random)
+
+
+def _uniform(count: int, low: float, high: float, random: torch.Generator) -> torch.Tensor:
+    return low + (high - low) * torch.rand(count, generator=random)
+
+
+def _moved(count: int, random: torch.Generator, side: int = 20, zoom: float = 0.3, shift: float = 0.2) -> torch.Tensor:
+    """Return sampling grids (count, side, side, 2) of random similarity transforms, half of them mirrored."""
+    angle = _uniform(count, -0.25, 0.25, random)
+    scale = torch.exp(_uniform(count, -zoom, zoom, random))
+    stretch = torch.exp(_uniform(count, -0.12, 0.12, random))
+    mirror = 1 - 2 * torch.randint(0, 2, (count,), generator=random).float()
+    cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale
+    shifts = [_uniform(count, -shift, shift, random) for _ in range(2)]
+    rows = torch.stack(
+        [mirror * cosine * stretch, -sine, shifts[0], mirror * sine, cosine / stretch, shifts[1]], dim=1
+    ).view(count, 2, 3)
+    return F.affine_grid(rows, [count, 1, side, side], align_corners=False)
+
+
+def _bent(grid: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Return grids with a smooth random displacement."""
+    noise = 0.05 * torch.randn(len(grid), 2, 5, 5, generator=random)
+    noise = F.interpolate(noise, size=grid.shape[1:3], mode="bicubic", align_corners=False)
+    return grid + noise.permute(0, 2, 3, 1)
+
+
+def exposed_otherwise(x: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Return a batch with other gain over the picture, speckle, sharpness, shadows, hidden parts and marks."""
+    count, size = len(x), x.shape[-2:]
+
+    def some(share: float) -> torch.Tensor:
+        return (torch.rand(count, 1, 1, 1, generator=random) < share).float()
+
+    def each(low: float, high: float) -> torch.Tensor:
+        return _uniform(count, low, high, random).view(-1, 1, 1, 1)
+
+    x = x.clamp(0, 1) ** torch.exp(each(-0.4, 0.4))
+    gain = F.interpolate(
+        0.15 * torch.randn(count, 1, 4, 4, generator=random), size=size, mode="bilinear", align_corners=False
+    )
+    x = x * (1 + gain) + 0.3 * gain
+    speckle = F.avg_pool2d(torch.randn(x.shape, generator=random), 3, 1, 1)
+    x = x * (1 + some(0.5) * each(0, 0.6) * speckle)
+    blurred = F.avg_pool2d(x, 3, 1, 1)
+    x = x + some(0.5) * each(-0.8, 1.0) * (blurred - x)
+    x = x * (1 - some(0.25) * each(0.2, 0.7) * _shadow(count, size, random))
+    hidden = some(0.3) * _rectangles(count, size, 0.08, 0.25, random)
+    x = x * (1 - hidden) + hidden * each(0, 1)
+    return _marked(x, random).clamp(-0.2, 1.3)
+
+
+def _shadow(count: int, size: torch.Size, random: torch.Generator) -> torch.Tensor:
+    """Return bands that begin at some depth and go down, slightly slanted: 0 outside, 1 inside."""
+    rows, columns = torch.meshgrid(torch.linspace(-1, 1, size[0]), torch.linspace(-1, 1, size[1]), indexing="ij")
+    middle, slant, width, start = (
+        _uniform(count, *bounds, random).view(-1, 1, 1) for bounds in ((-1, 1), (-0.3, 0.3), (0.05, 0.25), (-0.9, 0.6))
+    )
+    across = torch.sigmoid((width - (columns - middle - slant * rows).abs()) / 0.04)
+    return (across * torch.sigmoid((rows - start) / 0.05))[:, None]
+
+
+def _rectangles(count: int, size: torch.Size, low: float, high: float, random: torch.Generator) -> torch.Tensor:
+    rows, columns = torch.meshgrid(torch.linspace(0, 1, size[0]), torch.linspace(0, 1, size[1]), indexing="ij")
+    y, x = (_uniform(count, 0, 1, random).view(-1, 1, 1) for _ in range(2))
+    height, width = (_uniform(count, low, high, random).view(-1, 1, 1) for _ in range(2))
+    return (((rows - y).abs() < height / 2) & ((columns - x).abs() < width / 2)).float()[:, None]
+
+
+def _marked(x: torch.Tensor, random: torch.Generator, most: int = 4, reach: int = 2) -> torch.Tensor:
+    """Return the batch, a third of it with small bright crosses like calipers anywhere: they must not mean a lesion."""
+    x = x.clone()
+    height, width = x.shape[-2:]
+    for index in range(len(x)):
+        if torch.rand(1, generator=random) < 0.35:
+            count = int(torch.randint(1, most + 1, (1,), generator=random))
+            for _ in range(count):
+                row = int(torch.randint(reach, height - reach, (1,), generator=random))
+                column = int(torch.randint(reach, width - reach, (1,), generator=random))
+                x[index, 0, row - reach : row + reach + 1, column] = 1.0
+                x[index, 0, row, column - reach : column + reach + 1] = 1.0
+    return x
