@@ -77,6 +77,28 @@ def test_the_first_lumbar_vertebra_lies_below_the_lowest_ribs(lumbar):
     assert not vertebra[lumbar.truth["marrow"] & ~lumbar.truth["l1-marrow"]].any()
 
 
+@pytest.mark.parametrize("degrees", [0, 12])
+def test_vertebrae_are_told_apart_along_their_discs_and_counted_from_the_first_lumbar_one(lumbar, degrees):
+    image = lumbar.image(noise=8)
+    numbers = np.where(lumbar.truth["marrow"], np.arange(70)[:, None, None] * 3 // 33 + 1, 0).astype(np.int16)
+    numbers = sitk.GetImageFromArray(numbers)
+    numbers.CopyInformation(image)
+    lean = sitk.Euler3DTransform(image.TransformContinuousIndexToPhysicalPoint((65, 60, 35)), np.deg2rad(degrees), 0, 0)
+    leaning = sitk.Resample(image, image, lean, sitk.sitkLinear, -1000)
+    truth = sitk.GetArrayFromImage(sitk.Resample(numbers, image, lean, sitk.sitkNearestNeighbor))
+
+    found = segmented(leaning)
+
+    names = [s.name for s in found.segments if s.name.endswith("vertebra")]
+    assert "L1 vertebra" in names
+    assert {"L2 vertebra", "T12 vertebra"} & set(names)
+    order = ["L4 vertebra", "L3 vertebra", "L2 vertebra", "L1 vertebra", "T12 vertebra", "T11 vertebra", "T10 vertebra"]
+    assert names == [name for name in order if name in names]
+    for name in names:
+        counts = np.bincount(truth[mask(found, name) & (truth > 0)])
+        assert counts.max() >= 0.98 * counts.sum()
+
+
 def test_without_ribs_no_vertebra_is_called_l1(lumbar):
     assert segmented(lumbar.image(noise=8)[:, :, :32]).find("l1-vertebra") is None
 
@@ -87,4 +109,4 @@ def test_bones_of_a_patient_agree_with_the_reference(real_data):
     found = segmented(image)
     bones = [*range(25, 51), *range(69, 79), *range(91, 117)]
     assert dice(mask(found, "bone"), np.isin(truth, bones)) >= 0.87
-    assert dice(mask(found, "l1-vertebra"), truth == 31) >= 0.7
+    assert dice(mask(found, "l1-vertebra"), truth == 31) >= 0.85

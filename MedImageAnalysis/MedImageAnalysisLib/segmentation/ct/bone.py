@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import SimpleITK as sitk
@@ -11,10 +12,10 @@ import SimpleITK as sitk
 from ...analysis import Code, Segment, Segmentation
 from ...parameters import parameter
 from ...progress import Progress
-from ...terminology import generic_segment
+from ...terminology import generic_segment, segment
 from ..generic.scalar_method import ScalarMethod
 from ..method import METHODS
-from .spine import find_vertebrae, first_lumbar
+from .spine import find_vertebrae, first_lumbar, vertebra_names, vertebra_region
 from .volume import (
     Canvas,
     CoarseVolume,
@@ -36,21 +37,21 @@ _RIM_HU = 120.0
 _CLOSING_MM = 3.5
 _LEAST_ML = 0.5
 _MARROW_HU = 70
-# How far a vertebra reaches before, behind and beside the middle of its body (mm).
-_VERTEBRA_MM = (32.0, 75.0, 45.0)
+_LEAST_VERTEBRA_ML = 10.0
 
 
 @METHODS.register
 @dataclass(frozen=True)
 class BoneCt(ScalarMethod):
-    """Bones on CT in Hounsfield units: as a whole, cortical and trabecular, one by one, and the vertebra L1.
+    """Bones on CT in Hounsfield units: as a whole, cortical and trabecular, one by one, and the vertebrae.
 
-    A bone is what is dense, has a denser cortex, and what that encloses. The first lumbar vertebra is the whole one
-    below the vertebra at which the lowest ribs start; where that is not clear there is no such segment.
+    A bone is what is dense, has a denser cortex, and what that encloses. Vertebrae are told apart at their discs. The
+    first lumbar one is the whole one below that at which the lowest ribs start; where that is not clear, vertebrae have
+    numbers from below instead of names.
     """
 
     name = "bone-ct"
-    title = "Bone CT: bones, cortex, vertebra L1"
+    title = "Bone CT: bones, cortex, vertebrae"
     rim: float = parameter(
         _RIM_HU, "Bone is at least this dense; raise it where contrast agent is taken for bone.", unit="HU",
         minimum=80, maximum=400,
@@ -72,7 +73,7 @@ class BoneCt(ScalarMethod):
         canvas.structure("cortical-bone", cortex, painting[1], layer=1)
         canvas.structure("trabecular-bone", bone_outline(volume, bone, self.rim), painting[2], layer=1)
         self._paint_pieces(canvas, volume, bone, painting[3].part(0.0, 0.6))
-        self._paint_lumbar(canvas, volume, inside, bone, painting[3].part(0.6, 1.0, "Find the vertebrae"))
+        self._paint_vertebrae(canvas, volume, inside, bone, painting[3].part(0.6, 1.0, "Find the vertebrae"))
         return canvas.segmentation()
 
     def _paint_pieces(self, canvas: Canvas, volume: CoarseVolume, bone: np.ndarray, progress: Progress) -> None:
@@ -83,25 +84,40 @@ class BoneCt(ScalarMethod):
         for number, part in zip(order, progress.parts(max(1, len(order))), strict=False):
             canvas.paint(_piece, bone_outline(volume, labels == number, self.rim), part, layer=2)
 
-    def _paint_lumbar(
+    def _paint_vertebrae(
         self, canvas: Canvas, volume: CoarseVolume, inside: np.ndarray, bone: np.ndarray, progress: Progress
     ) -> None:
         spine = spine_position(volume, inside)
         if spine is None:
             return
-        lumbar, _ = first_lumbar(volume, bone, find_vertebrae(volume, bone, spine, progress))
-        if lumbar is not None:
-            around = np.zeros_like(bone)
-            before, behind, aside = (
-                length / size for length, size in zip(_VERTEBRA_MM, np.array(volume.spacing)[[1, 1, 2]], strict=True)
-            )
-            row, column = lumbar.center
-            around[
-                lumbar.start + 1 : lumbar.stop,
-                max(0, int(row - before)) : int(row + behind),
-                max(0, int(column - aside)) : int(column + aside),
-            ] = True
-            canvas.structure("l1-vertebra", bone_outline(volume, bone & around, self.rim), progress, layer=3)
+        vertebrae = find_vertebrae(volume, bone, spine, progress.part(0.0, 0.5))
+        lumbar, _ = first_lumbar(volume, bone, vertebrae)
+        names = vertebra_names(vertebrae, lumbar)
+        painting = progress.part(0.5, 1.0).parts(max(1, len(vertebrae)))
+        for vertebra, name, part in zip(vertebrae, names, painting, strict=False):
+            region = vertebra_region(volume, vertebra)
+            # Between the foramina of the sacrum it looks like discs, and little bone is left.
+            if not name or np.count_nonzero(region & bone) * volume.voxel_ml < _LEAST_VERTEBRA_ML:
+                continue
+            pieces = _within(volume, bone_outline(volume, bone, self.rim), region)
+            if vertebra is lumbar:
+                canvas.structure("l1-vertebra", pieces, part, layer=3)
+            else:
+                canvas.paint(partial(_vertebra, name), pieces, part, layer=3)
+
+
+def _within(volume: CoarseVolume, pieces: Iterable[Part], region: np.ndarray) -> Iterator[Part]:
+    """Return what of a structure lies in a region; where the region cuts it, no outline is looked for."""
+    box = volume.fine_box(region)
+    for part, mask in pieces:
+        levels = slice(max(part[0].start, box[0].start), min(part[0].stop, box[0].stop)) if box else slice(0, 0)
+        if levels.start < levels.stop:
+            yield part, mask & volume.refined(region, part)
+
+
+def _vertebra(name: str, label: int, layer: int) -> Segment:
+    known = segment("vertebra", label, layer)
+    return replace(known, name=name, key="", color=generic_segment("", label).color)
 
 
 def _piece(label: int, layer: int) -> Segment:

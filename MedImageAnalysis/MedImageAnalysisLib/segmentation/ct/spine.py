@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,31 +11,50 @@ import numpy as np
 from ...progress import Progress
 from .volume import CoarseVolume, bounding_box, components
 
-__all__ = ["Vertebra", "find_vertebrae", "first_lumbar"]
+__all__ = ["Vertebra", "find_vertebrae", "first_lumbar", "vertebra_names", "vertebra_region"]
 
 # The vertebral body is the thickest bone in a column around the spine (mm).
 _COLUMN_BEFORE_MM, _COLUMN_BEHIND_MM, _COLUMN_ASIDE_MM = 50.0, 30.0, 32.0
 _LEAST_RADIUS_MM = 8.0
 _TRACK_WINDOW_MM = 45.0
-# Endplates are the densest part of the middle of the column; their profile is smoothed over about a disc.
-_PROFILE_RADIUS_MM, _PROFILE_SIGMA_MM = 9.0, 4.5
-_LEAST_PROMINENCE_HU = 12.0
+# A disc is darker than the endplates on both sides of it, which lie within these distances of its middle.
+_PROFILE_RADIUS_MM, _PROFILE_SIGMA_MM = 12.0, 1.5
+_ENDPLATES_MM = (3.0, 4.5, 6.0, 7.5, 9.0)
+_LEAST_PROMINENCE_HU = 20.0
 _HEIGHTS_MM = (20.0, 46.0)
 # A rib starts within the first distance of the middle of the spine and reaches beyond the second one.
 _HEAD_MM, _RIB_REACH_MM = 38.0, 70.0
 _SPINE_HALF_MM = 30.0
 _MOST_RIB_ML = 60.0
+# A vertebra reaches this far before, behind and beside the middle of its body (mm).
+_REACH_BEFORE_MM, _REACH_BEHIND_MM, _REACH_ASIDE_MM = 32.0, 75.0, 45.0
+# The discs are square to the spine, whose direction is taken over this height. Behind the body, the arch and its
+# processes hang down: the border falls from the first distance behind the middle on, to a share of the vertebra's
+# height at the second one (mm).
+_TILT_WINDOW_MM = 60.0
+_ARCH_FROM_MM, _ARCH_TO_MM, _ARCH_SHARE = 26.0, 46.0, 0.5
 # Both lowest ribs start at one level, and not farther than this above the disc below their vertebra (mm).
 _LEVEL_MM, _HEAD_ABOVE_DISC_MM = 15.0, 28.0
 
 
 @dataclass(frozen=True)
 class Vertebra:
-    """A vertebra between two discs: first and last slice, and the middle of its body in coarse indices."""
+    """A vertebra between two discs.
+
+    Parameters
+    ----------
+    start, stop : int
+        Coarse slices of the discs below and above, in the middle of the spine.
+    center : tuple of float
+        Middle of the body in coarse indices along posterior and left.
+    tilt : float
+        How far the spine moves backward for each millimeter upward.
+    """
 
     start: int
     stop: int
     center: tuple[float, float]
+    tilt: float = 0.0
 
 
 def find_vertebrae(
@@ -51,21 +71,74 @@ def find_vertebrae(
         Where the spine runs, see :func:`spine_position`.
     progress : Progress
     """
-    from scipy.ndimage import gaussian_filter1d
     from scipy.signal import find_peaks
 
     track = _track(volume, bone, spine, progress)
     if track is None:
         return ()
-    profile = gaussian_filter1d(_profile(volume, track), _PROFILE_SIGMA_MM / volume.spacing[0])
     apart = max(1, round(_HEIGHTS_MM[0] / volume.spacing[0]))
-    discs, _ = find_peaks(profile, distance=apart, prominence=_LEAST_PROMINENCE_HU)
+    discs, _ = find_peaks(_disc_likeness(volume, track), distance=apart, prominence=_LEAST_PROMINENCE_HU)
     found = []
     for start, stop in itertools.pairwise(discs):
         if _HEIGHTS_MM[0] <= (stop - start) * volume.spacing[0] <= _HEIGHTS_MM[1]:
             middle = track[(start + stop) // 2]
-            found.append(Vertebra(int(start), int(stop), (float(middle[0]), float(middle[1]))))
+            tilt = _tilt(track[:, 0], (start + stop) // 2, volume)
+            found.append(Vertebra(int(start), int(stop), (float(middle[0]), float(middle[1])), tilt))
     return tuple(found)
+
+
+def _disc_likeness(volume: CoarseVolume, track: np.ndarray) -> np.ndarray:
+    """Return for each slice how much darker it is than what lies above and below at the distance of endplates."""
+    from scipy.ndimage import gaussian_filter1d
+
+    profile = gaussian_filter1d(_profile(volume, track), _PROFILE_SIGMA_MM / volume.spacing[0])
+    levels = np.arange(len(profile))
+    likeness = np.full(len(profile), -np.inf)
+    for distance in _ENDPLATES_MM:
+        step = distance / volume.spacing[0]
+        sides = (np.interp(levels + sign * step, levels, profile) for sign in (-1, 1))
+        likeness = np.maximum(likeness, np.minimum(*sides) - profile)
+    return likeness
+
+
+def _tilt(posterior: np.ndarray, level: int, volume: CoarseVolume) -> float:
+    """Return the slope of the middle of the spine around a slice: mm backward per mm upward."""
+    half = max(2, round(_TILT_WINDOW_MM / 2 / volume.spacing[0]))
+    first, last = max(0, level - half), min(len(posterior) - 1, level + half)
+    slope = np.polyfit(np.arange(first, last + 1), posterior[first : last + 1], 1)[0]
+    return float(slope * volume.spacing[1] / volume.spacing[0])
+
+
+def vertebra_region(volume: CoarseVolume, vertebra: Vertebra) -> np.ndarray:
+    """Return the coarse voxels that belong to a vertebra if they are bone: between its discs, the arch hanging down."""
+    levels, rows, columns = (
+        np.arange(size) * length for size, length in zip(volume.hu.shape, volume.spacing, strict=True)
+    )
+    behind = rows - vertebra.center[0] * volume.spacing[1]
+    aside = columns - vertebra.center[1] * volume.spacing[2]
+    height = (vertebra.stop - vertebra.start) * volume.spacing[0]
+    hanging = np.clip((behind - _ARCH_FROM_MM) / (_ARCH_TO_MM - _ARCH_FROM_MM), 0, 1) * _ARCH_SHARE * height
+    shift = -vertebra.tilt * behind - hanging
+    above = levels[:, None] > vertebra.start * volume.spacing[0] + shift
+    below = levels[:, None] <= vertebra.stop * volume.spacing[0] + shift
+    near = (behind > -_REACH_BEFORE_MM) & (behind < _REACH_BEHIND_MM)
+    return (above & below & near)[:, :, None] & (np.abs(aside) < _REACH_ASIDE_MM)
+
+
+def vertebra_names(vertebrae: tuple[Vertebra, ...], first_lumbar: Vertebra | None) -> tuple[str, ...]:
+    """Return L1, T12, ... if the first lumbar one is known, else numbers from below; "" below the fifth lumbar one.
+
+    Numbers are kept too where a gap between vertebrae makes counting unsafe.
+    """
+    gaps = any(lower.stop != upper.start for lower, upper in itertools.pairwise(vertebrae))
+    if first_lumbar is None or gaps:
+        return tuple(f"Vertebra {number}" for number in range(1, len(vertebrae) + 1))
+    names = []
+    for number in range(len(vertebrae)):
+        below = vertebrae.index(first_lumbar) - number
+        level = f"L{1 + below}" if below >= 0 else f"T{13 + below}"
+        names.append(f"{level} vertebra" if -12 <= below <= 4 else "")
+    return tuple(names)
 
 
 def first_lumbar(
@@ -118,12 +191,24 @@ def _track(volume: CoarseVolume, bone: np.ndarray, spine: tuple[float, float], p
 
 
 def _profile(volume: CoarseVolume, track: np.ndarray) -> np.ndarray:
-    """Return the mean intensity in a disk around the track, slice by slice."""
-    rows, columns = np.ogrid[: volume.hu.shape[1], : volume.hu.shape[2]]
+    """Return the median intensity in a disk around the track and square to it, slice by slice.
+
+    The median keeps single dense spots, such as islands of compact bone, from passing for endplates.
+    """
+    levels, rows, columns = volume.hu.shape
+    reach = [math.ceil(_PROFILE_RADIUS_MM / length) for length in volume.spacing[1:]]
+    behind, aside = np.mgrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
+    disk = np.hypot(behind * volume.spacing[1], aside * volume.spacing[2]) <= _PROFILE_RADIUS_MM
+    behind, aside = behind[disk], aside[disk]
     profile = np.empty(len(track))
     for level, (row, column) in enumerate(track):
-        distance = ((rows - row) * volume.spacing[1]) ** 2 + ((columns - column) * volume.spacing[2]) ** 2
-        profile[level] = volume.hu[level][distance <= _PROFILE_RADIUS_MM**2].mean()
+        tilt = _tilt(track[:, 0], level, volume)
+        plane = level - tilt * behind * volume.spacing[1] / volume.spacing[0]
+        places = (np.rint(plane), np.rint(row + behind), np.rint(column + aside))
+        index = [
+            np.clip(place, 0, size - 1).astype(int) for place, size in zip(places, (levels, rows, columns), strict=True)
+        ]
+        profile[level] = np.median(volume.hu[tuple(index)])
     return profile
 
 
