@@ -129,21 +129,20 @@ def evaluate(model: ModelName, data: Data, plots: Plots = None) -> None:
     import numpy as np
 
     from ..recognition import load_model
-    from ..recognition.training.judging import predicted
     from ..recognition.training.plots import draw_plots
-    from ..recognition.training.table import described_table, judge_described
+    from ..recognition.training.table import answers_on_table, judge_on_table
 
     loaded = load_model(model)
     with progress_bar() as progress:
-        x, cases = described_table(loaded, data, progress.part(0.0, 0.7))
+        answers, cases = answers_on_table(loaded, data, progress.part(0.0, 0.7))
         progress.step("Bootstrap the figures", 0.7)
-        judgement = judge_described(loaded, x, cases)
+        judgement = judge_on_table(loaded, answers, cases)
     titles = [category.title for category in loaded.classes]
     _tell(judgement, titles)
     if plots is not None:
         plots.mkdir(parents=True, exist_ok=True)
         truth = np.array([case.category for case in cases])
-        for name, content in draw_plots(predicted(loaded, x)[0], truth, titles).items():
+        for name, content in draw_plots(answers.probabilities, truth, titles).items():
             (plots / name).write_bytes(content)
             print(f"  {plots / name}")
 

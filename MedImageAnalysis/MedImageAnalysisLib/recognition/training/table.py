@@ -10,30 +10,31 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import InvalidModelError, InvalidSettingError
+from ...errors import InvalidSettingError
 from ...progress import Progress
 from ..descriptors import ImageDescriptor
 from ..descriptors.scattering import Scattering
-from ..linear import describe
 from ..model import Model
+from .answers import image_answers
 from .data import LabelledImage, from_table, read_pixels
 from .fitting import FitSettings
 from .images import Drawing, train
-from .judging import Judgement, judge
+from .judging import Answers, Judgement, judge_answers
 from .recipe import Recipe
 
 __all__ = [
+    "answers_on_table",
     "check_enough",
     "checked_labels",
     "described_model",
-    "described_table",
     "evaluate_on_table",
-    "judge_described",
+    "judge_on_table",
     "table_labels",
     "train_from_table",
 ]
@@ -130,43 +131,43 @@ def evaluate_on_table(
     repeats: int = 1000,
     progress: Progress = Progress(),  # noqa: B008
 ) -> Judgement:
-    """Return the figures of a linear image model on all images of a folder with a table; the labels are its titles.
+    """Return the figures of an image model on all images of a folder with a table; the labels are its titles.
 
     Raises
     ------
     InvalidModelError
         If the model needs more than the image.
     """
-    return judge_described(model, *described_table(model, folder, progress), repeats)
+    return judge_on_table(model, *answers_on_table(model, folder, progress), repeats)
 
 
-def judge_described(model: Model, x: np.ndarray, cases: Sequence[LabelledImage], repeats: int = 1000) -> Judgement:
-    """Return the figures of `model` on cases whose features are known; every category but the first is positive."""
+def judge_on_table(model: Model, answers: Answers, cases: Sequence[LabelledImage], repeats: int = 1000) -> Judgement:
+    """Return the figures of what `model` says of the cases; every category but the first is positive."""
     y = np.array([case.category for case in cases])
     positive = range(1, len(model.classes))
-    return judge(model, x, y, [case.group for case in cases], positive, f"not {model.classes[0].title}", repeats)
+    return judge_answers(answers, y, [case.group for case in cases], positive, f"not {model.classes[0].title}", repeats)
 
 
-def described_table(
+def answers_on_table(
     model: Model,
     folder: Path,
     progress: Progress = Progress(),  # noqa: B008
-) -> tuple[np.ndarray, tuple[LabelledImage, ...]]:
-    """Return the features that `model` takes from each image of a folder with a table, and the cases.
+) -> tuple[Answers, tuple[LabelledImage, ...]]:
+    """Return what `model` says of each image of a folder with a table, and the cases.
 
     Raises
     ------
     InvalidModelError
         If the model needs more than the image.
     """
-    if model.kind != "linear" or model.spec.inputs:
-        raise InvalidModelError(f"{model.name} needs segmented cases: evaluate it through the pipeline.")
     cases = from_table(folder, [category.title for category in model.classes])
-    rows = []
+    found = []
     for index, case in enumerate(cases):
-        progress.step(f"Describe image {index + 1} of {len(cases)}", index / len(cases))
-        rows.append(describe(model.spec.descriptors, read_pixels(case.path)))
-    return np.array(rows), cases
+        progress.step(f"Recognize image {index + 1} of {len(cases)}", index / len(cases))
+        found.append(image_answers(model, [read_pixels(case.path)]))
+    probabilities = np.concatenate([answers.probabilities for answers in found])
+    strange = np.concatenate([answers.strange for answers in found])
+    return replace(found[0], probabilities=probabilities, strange=strange), cases
 
 
 def check_enough(
