@@ -74,6 +74,14 @@ def test_parts_in_order_of_names_hold_neighboring_numbers():
     assert spans == [(8 * i, 8 * i + 7) for i in range(5)]
 
 
+def test_parts_in_order_of_names_hold_all_kinds_of_names():
+    names = [f"{family}{n:04}{ending}" for n in range(20) for family, ending in (("A2-IM-", ""), ("person", "virus"))]
+    found = in_order_of_names(cases_of(names))
+    for part in range(5):
+        assert sum(name.startswith("A2") for name, p in zip(names, found, strict=True) if p == part) == 4
+        assert sum(name.endswith("virus") for name, p in zip(names, found, strict=True) if p == part) == 4
+
+
 def test_held_out_cases_are_in_no_part(gratings, small_recipe):
     parts = parts_of(small_recipe, gratings)
     assert ((parts < 0) == gratings.held_out).all()

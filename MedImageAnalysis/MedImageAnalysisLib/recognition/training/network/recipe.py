@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -46,8 +45,6 @@ class NetworkRecipe:
         Spoiled images and noise to learn from what does not belong.
     flagged : float
         Share of left-out training images that may be flagged as strange.
-    texts : mapping
-        What differs from the base's description in model.json: title, intended use, references.
     known_failures : tuple of str
         For the card.
     """
@@ -67,5 +64,4 @@ class NetworkRecipe:
     spoiled: int = 800
     flagged: float = 0.02
     seed: int = 20240501
-    texts: Mapping[str, Any] = field(default_factory=dict)
     known_failures: tuple[str, ...] = ()

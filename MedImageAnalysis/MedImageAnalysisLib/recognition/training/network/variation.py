@@ -37,6 +37,8 @@ class Variation:
         Standard deviation of a smooth field that is added, of the range.
     contrast : tuple of float
         How much of the difference from the surroundings is added.
+    soft : float
+        Chance of being coarser.
     noise : float
         Largest standard deviation, of the range.
     covered : float
@@ -44,16 +46,17 @@ class Variation:
     mirror : bool
     """
 
-    turn: float = 12.0
-    zoom: tuple[float, float] = (0.78, 1.12)
-    stretch: float = 0.12
-    shear: float = 0.1
-    shift: float = 0.07
-    bend: float = 0.015
-    shade: float = 0.12
-    contrast: tuple[float, float] = (-0.5, 1.0)
-    noise: float = 0.05
-    covered: float = 0.35
+    turn: float = 10.0
+    zoom: tuple[float, float] = (0.82, 1.1)
+    stretch: float = 0.1
+    shear: float = 0.08
+    shift: float = 0.06
+    bend: float = 0.012
+    shade: float = 0.1
+    contrast: tuple[float, float] = (-0.4, 0.7)
+    soft: float = 0.2
+    noise: float = 0.03
+    covered: float = 0.25
     mirror: bool = True
 
 
@@ -152,7 +155,7 @@ def _grid(matrix: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def _sharpened_or_blurred(x: torch.Tensor, bounds: Variation, random: torch.Generator) -> torch.Tensor:
-    """Change local contrast in half of the images, blur or coarsen a third of all."""
+    """Change local contrast in half of the images, and coarsen some."""
     import torch
     from torch.nn.functional import avg_pool2d, interpolate
 
@@ -164,7 +167,7 @@ def _sharpened_or_blurred(x: torch.Tensor, bounds: Variation, random: torch.Gene
     coarse = max(8, int(side * float(_uniform(1, 0.35, 0.8, random))))
     small = interpolate(x, size=(coarse, coarse), mode="bilinear", antialias=True)
     soft = interpolate(small, size=(side, side), mode="bilinear", align_corners=False)
-    return torch.where(_uniform(number, 0, 1, random) < 0.33, soft, x)
+    return torch.where(_uniform(number, 0, 1, random) < bounds.soft, soft, x)
 
 
 def _covered(x: torch.Tensor, chance: float, random: torch.Generator) -> torch.Tensor:
