@@ -55,6 +55,11 @@ CHEST_NETWORK = NetworkRecipe(
     priors=(0.5, 0.25, 0.25),
     members=2,
     schedule=Schedule(steps=1400, small=0.5, mixing=0.2),
+    known_failures=(
+        "Bacterial and viral pneumonia look alike and are often taken for one another.",
+        "One hospital, one kind of machine, children of 1 to 5 years. Elsewhere more healthy children may be called ill.",
+        "Effusion, tubes, cardiomegaly and tumors are not among the categories.",
+    ),
 )
 
 BRAIN_NETWORK = NetworkRecipe(
@@ -80,6 +85,10 @@ BRAIN_NETWORK = NetworkRecipe(
         soft=0.1,
         noise=0.02,
         covered=0.05,
+    ),
+    known_failures=(
+        BRAIN.known_failures[0],
+        "Meningiomas are the hardest: most of its errors take them for gliomas or pituitary tumors.",
     ),
 )
 

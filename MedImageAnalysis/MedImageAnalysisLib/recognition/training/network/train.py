@@ -27,6 +27,7 @@ from .shift import SHIFTS, shifted
 
 __all__ = ["train"]
 
+_ARCHITECTURE = "He K et al. CVPR 2016:770. doi:10.1109/CVPR.2016.90 (residual networks)"
 _METHOD = """\
 Each member is a small residual network over the image, brought to a square and its pixels to ranks, with a mean
 over all places before its last layer. It is trained from random weights on images that are turned, cut, bent, shaded,
@@ -83,6 +84,7 @@ def _described(recipe: NetworkRecipe, calibration: Calibration, cases: int) -> d
         "name": recipe.name,
         "title": f"{description['title']} (network)",
         "alternative_to": description["name"],
+        "references": [text for text in description["references"] if not text.endswith("(features)")] + [_ARCHITECTURE],
         "training": description["training"] | {"cases": cases},
         "coverage": recipe.base.settings.coverage,
         "onnx": {
@@ -180,7 +182,7 @@ def _card(
         command=f"python -m MedImageAnalysisLib.recognition.training.network {recipe.name} DATA "
         f"--output models/{recipe.name}",
         notes=recipe.base.data_notes,
-        known_failures=(*recipe.base.known_failures, *recipe.known_failures),
+        known_failures=recipe.known_failures,
         outliers=flagged,
         method=_METHOD,
         sections=sections,
