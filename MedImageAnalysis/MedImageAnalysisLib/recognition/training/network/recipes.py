@@ -57,7 +57,7 @@ CHEST_NETWORK = NetworkRecipe(
     schedule=Schedule(steps=1400, small=0.5, mixing=0.2),
     known_failures=(
         "Bacterial and viral pneumonia look alike and are often taken for one another.",
-        "One hospital, one kind of machine, children of 1 to 5 years. Elsewhere more healthy children may be called ill.",
+        "One hospital, one kind of machine, children of 1 to 5 years. Elsewhere more of the healthy may be called ill.",
         "Effusion, tubes, cardiomegaly and tumors are not among the categories.",
     ),
 )
