@@ -147,17 +147,26 @@ def resolved(preset: Preset) -> Preset:
     ------
     MissingPackageError
         If one of the models is a network and the packages that run it are not installed.
+    InvalidSettingError
+        If a prevalence is stated and none of the models has just its categories.
     """
     preset = replace(preset, segmentation=tuple(method.resolved() for method in preset.segmentation))
     if not preset.models:
         return preset
-    from .recognition.library import best_available, check_runnable
+    from .recognition.library import best_available, check_runnable, find_model
 
     named = preset.models
-    models = tuple(map(best_available, named)) if preset.model_choice == "best" else named
-    for name in models:
-        check_runnable(name)
-    return replace(preset, models=models, model_choice="exact")
+    names = tuple(map(best_available, named)) if preset.model_choice == "best" else named
+    models = [find_model(name) for name in names]
+    for model in models:
+        check_runnable(model)
+    if preset.prevalence and not any(model.states_prevalence_of(dict(preset.prevalence)) for model in models):
+        known = "; ".join(f"{model.name}: {', '.join(c.key for c in model.classes)}" for model in models)
+        raise InvalidSettingError(
+            f"The prevalence is that of {', '.join(key for key, _ in preset.prevalence)}, but no model that learned "
+            f"from data has just these categories ({known})."
+        )
+    return replace(preset, models=names, model_choice="exact")
 
 
 def _with_drift(now: Provenance, then: Provenance) -> Provenance:
@@ -255,9 +264,13 @@ class _Stages:
             model = load_model(name)
             part.step(f"Recognize: {model.title}")
             started = time.perf_counter()
-            recognitions.append(recognize(model, case, part))
+            stated = dict(self.preset.prevalence)
+            prevalence = stated if model.states_prevalence_of(stated) else None
+            recognitions.append(recognize(model, case, part, prevalence=prevalence))
             settings = {"model": model.name, "version": model.version}
             call = f"recognize({model.name!r})"
+            if prevalence:
+                settings["prevalence"], call = prevalence, f"recognize({model.name!r}, prevalence={prevalence!r})"
             self.records.append(StepRecord("recognize", model.name, call, settings, time.perf_counter() - started))
         return tuple(recognitions)
 

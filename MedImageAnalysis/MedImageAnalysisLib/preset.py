@@ -64,6 +64,9 @@ class Preset:
         Names of recognition models.
     model_choice : {"best", "exact"}
         Whether a network that is the alternative to a named model is taken where it can run, or just what is named.
+    prevalence : tuple of (str, float)
+        How common each category of a model is where the image was taken, by its key, for the column of prior-adjusted
+        probabilities; it is applied to the models that have just these categories. Empty = not stated.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Preset:
     measurements: tuple[ClinicalMeasure, ...] = ()
     models: tuple[str, ...] = ()
     model_choice: str = "best"
+    prevalence: tuple[tuple[str, float], ...] = ()
     modalities: tuple[str, ...] = ()
     body_parts: tuple[str, ...] = ()
     dimensions: tuple[int, ...] = (2, 3)
@@ -102,6 +106,7 @@ class Preset:
             measurements=_steps(data, "measurements", "measure", MEASURES),
             models=_texts(data, "models"),
             model_choice=_choice(data, "model_choice", ("best", "exact")),
+            prevalence=_prevalence(data),
             modalities=_texts(data, "modalities"),
             body_parts=_texts(data, "body_parts"),
             dimensions=_dimensions(data),
@@ -132,6 +137,7 @@ class Preset:
             "measurements": [{"measure": measure.name, **measure.settings()} for measure in self.measurements],
             "models": list(self.models),
             "model_choice": self.model_choice,
+            "prevalence": dict(self.prevalence),
         }
 
 
@@ -234,6 +240,7 @@ _KNOWN = _REQUIRED | frozenset(
         "measurements",
         "models",
         "model_choice",
+        "prevalence",
     }
 )
 
@@ -311,6 +318,16 @@ def _choice(data: Mapping[str, Any], key: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise InvalidSettingError(f"'{key}' must be one of {', '.join(choices)}, but is {value!r:.40}.")
     return value
+
+
+def _prevalence(data: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    shares = _mapping(data.get("prevalence", {}), "prevalence")
+    for key, share in shares.items():
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1e6:
+            raise InvalidSettingError(f"'prevalence' of {key!r:.40} must be a number from 0, but is {share!r:.40}.")
+    if len(shares) > 50 or (shares and not sum(shares.values()) > 0):
+        raise InvalidSettingError("'prevalence' must name at most 50 categories, not all with 0.")
+    return tuple((key, float(share)) for key, share in shares.items())
 
 
 def _width(data: Mapping[str, Any]) -> float | None:

@@ -74,7 +74,7 @@ def description_of(**changes) -> dict:
         "name": "sides-network",
         "version": "1.0",
         "title": "Sides",
-        "modalities": ["CR"],
+        "modalities": [],
         "body_parts": [],
         "population": {"description": "drawn images", "dimensions": [2]},
         "classes": [

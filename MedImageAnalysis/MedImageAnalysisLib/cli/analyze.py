@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import typer
 
 from ..analysis import Analysis, MedicalImage, Segmentation
 from ..choice import AUTO, choose_preset
+from ..errors import InvalidSettingError
 from ..preset import Preset
 from ..progress import Progress
 from .bar import progress_bar
@@ -50,6 +52,13 @@ Models = Annotated[
         help="Apply just this recognition model (see 'medimage models') in place of the preset's; may be repeated.",
     ),
 ]
+Prevalence = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="How common a category is where the image was taken, KEY=SHARE; repeat for every category of the model. "
+        "The table then shows the adjusted probabilities too.",
+    ),
+]
 Scene = Annotated[bool, typer.Option("--scene", help="Also write a 3D Slicer scene (.mrb).")]
 Picture = Annotated[bool, typer.Option(help="Draw original, result and probabilities as a PNG.")]
 
@@ -67,6 +76,7 @@ def analyze(
     segmentation: SegmentationFile = None,
     names: LabelNames = None,
     model: Models = None,
+    prevalence: Prevalence = None,
     scene: Scene = False,
     picture: Picture = True,
     as_json: AsJson = False,
@@ -80,9 +90,11 @@ def analyze(
     from ..preset import load_preset
 
     chosen = None if preset == AUTO else load_preset(preset)
+    shares = _shares(prevalence)
 
     def work(image: MedicalImage, given: Segmentation | None, progress: Progress) -> Analysis:
         used = _with_models(chosen or _choose(image), model)
+        used = replace(used, prevalence=shares or used.prevalence)
         return run(image, used, segmentation=given, progress=progress)
 
     # The automatic choice needs to see the image first; what it is made for is gray.
@@ -154,6 +166,20 @@ def _with_models(preset: Preset, names: list[str] | None) -> Preset:
     return replace(preset, models=tuple(names), model_choice="exact") if names else preset
 
 
+def _shares(texts: list[str] | None) -> tuple[tuple[str, float], ...]:
+    """Return the shares of categories from texts KEY=SHARE."""
+    shares = {}
+    for text in texts or ():
+        key, _, number = text.partition("=")
+        try:
+            shares[key.strip()] = float(number)
+        except ValueError:
+            shares[key.strip()] = math.nan
+        if not 0 <= shares[key.strip()] < math.inf:
+            raise InvalidSettingError(f"--prevalence {text!r:.60} must be KEY=SHARE, e.g. normal=0.8.")
+    return tuple(shares.items())
+
+
 def _choose(image: MedicalImage) -> Preset:
     proposal = choose_preset(image)
     print(proposal.reason, file=sys.stderr)
@@ -214,10 +240,11 @@ def print_analysis(analysis: Analysis) -> None:
                     f"{row.lower:.3f}",
                     f"{row.upper:.3f}",
                     "yes" if row.in_prediction_set else "no",
+                    "" if row.prior_adjusted is None else f"{row.prior_adjusted:.3f}",
                 )
                 for row in recognition.categories
             ]
-            header = ("category", "code", "probability", "lower", "upper", "in prediction set")
+            header = ("category", "code", "probability", "lower", "upper", "in prediction set", "at your prevalence")
             print_table(recognition.title, header, rows)
         print(recognition_words(recognition))
     for warning in analysis.provenance.warnings:

@@ -202,7 +202,7 @@ def evidence_table(recognitions: Sequence[Recognition]) -> Table:
                 "double",
                 tuple(e.contribution for e in found),
                 title="Contribution",
-                description="To the category's score; log-odds for linear models",
+                description="To the category's score; log-odds for models that learned from data",
             ),
             Column(
                 "z_score",

@@ -24,7 +24,7 @@ from .model import Category, Model, Performance, Population, Training
 from .network import NetworkSpec
 from .schema import Fields, parse_json
 
-__all__ = ["USER_MODELS_VARIABLE", "available_models", "best_available", "check_runnable", "load_model"]
+__all__ = ["USER_MODELS_VARIABLE", "available_models", "best_available", "check_runnable", "find_model", "load_model"]
 
 FORMAT = 1
 MAXIMUM_JSON_BYTES = 1_000_000
@@ -43,10 +43,21 @@ def load_model(name_or_path: str | os.PathLike) -> Model:
     InvalidModelError
         If the folder does not hold a valid model.
     """
-    model = _read(_folder_of(name_or_path))
+    model = find_model(name_or_path)
     if model.weights_file:
         model.weights()
     return model
+
+
+def find_model(name_or_path: str | os.PathLike) -> Model:
+    """Return the model of that name, or the one in that folder, without reading its weights.
+
+    Raises
+    ------
+    UnknownNameError, InvalidModelError
+        As :func:`load_model`.
+    """
+    return _read(_folder_of(name_or_path))
 
 
 def best_available(name: str) -> str:
@@ -67,17 +78,14 @@ def best_available(name: str) -> str:
     return next((model.name for model in rivals if model.alternative_to == name), name)
 
 
-def check_runnable(name_or_path: str | os.PathLike) -> None:
-    """Check that there is such a model and that the packages that it needs are installed; no weights are read.
+def check_runnable(model: Model) -> None:
+    """Check that the packages that a model needs are installed.
 
     Raises
     ------
-    UnknownNameError, InvalidModelError
-        As :func:`load_model`.
     MissingPackageError
         If it is a network and the packages that run it are not installed.
     """
-    model = _read(_folder_of(name_or_path))
     if model.kind == "onnx" and not networks_available():
         raise MissingPackageError.of("onnx", "onnx", f"The model '{model.name}', a network,")
 

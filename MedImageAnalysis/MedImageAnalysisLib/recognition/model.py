@@ -138,6 +138,13 @@ class Model:
         path = checked_file(self.folder, self.weights_file, (self.spec.suffix,))
         return self.spec.open_weights(path, self.weights_sha256, len(self.classes), self.name)
 
+    def states_prevalence_of(self, prevalence: Mapping[str, float]) -> bool:
+        """Tell whether a prevalence by category key is that of this model's categories, and it can be adjusted to it.
+
+        Models of the kind "criterion" assume no prevalence that could be replaced by another.
+        """
+        return self.kind != "criterion" and set(prevalence) == {category.key for category in self.classes}
+
     def card(self) -> str:
         """Return the text of CARD.md."""
         content = checked_file(self.folder, "CARD.md", (".md",)).read_bytes()

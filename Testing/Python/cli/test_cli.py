@@ -48,6 +48,18 @@ def test_analyze_tells_what_was_not_assessed_and_where_to_look(discs_file, tmp_p
     assert "research use only" in told.lower()
 
 
+def test_a_model_and_a_prevalence_can_be_stated(discs_file, tmp_path, capsys):
+    arguments = ["analyze", str(discs_file), "-p", "generic-2d", "-o", str(tmp_path / "r"), "--no-picture"]
+    assert run([*arguments, "--model", "emphysema-extent", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["recognitions"][0]["model"] == "emphysema-extent"
+    assert record["provenance"]["preset"]["model_choice"] == "exact"
+    assert run([*arguments, "--model", "emphysema-extent", "--prevalence", "normal=0.9"]) == 1
+    assert "no model that learned from data" in capsys.readouterr().err
+    assert run([*arguments, "--prevalence", "normal"]) == 1
+    assert "KEY=SHARE" in capsys.readouterr().err
+
+
 def test_json_for_programs_goes_to_standard_output_alone(discs_file, tmp_path, capsys):
     assert run(["analyze", str(discs_file), "-p", "generic-2d", "-o", str(tmp_path / "r"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)

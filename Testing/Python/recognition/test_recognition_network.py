@@ -1,6 +1,9 @@
 """Models of the kind "onnx": probabilities, intervals, evidence, refusal, and when they take the place of others."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +12,7 @@ import SimpleITK as sitk
 from recognition_cases import make_measurement
 
 from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage
-from MedImageAnalysisLib.errors import InvalidModelError, MissingPackageError, UnknownNameError
+from MedImageAnalysisLib.errors import InvalidModelError, InvalidSettingError, MissingPackageError, UnknownNameError
 from MedImageAnalysisLib.export.record import analysis_to_json, provenance_from_json
 from MedImageAnalysisLib.networks import network as room
 from MedImageAnalysisLib.phantom import chest_radiograph
@@ -149,6 +152,20 @@ def test_a_network_with_other_outputs_is_refused(tmp_path):
         written(tmp_path, other)
 
 
+def test_listing_models_imports_nothing_that_runs_networks(tmp_path):
+    written(tmp_path)
+    code = (
+        "import sys; from MedImageAnalysisLib.recognition import available_models, best_available;"
+        "print([m.name for m in available_models()], best_available('cardiomegaly-ctr'));"
+        "print([n for n in sys.modules if n.split('.')[0] in ('onnx', 'onnxruntime', 'google')])"
+    )
+    environment = os.environ | {"MEDIMAGE_MODELS": str(tmp_path)}
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    names, imported = printed.stdout.splitlines()
+    assert "sides-network" in names
+    assert imported == "[]"
+
+
 def test_listing_models_reads_no_network(tmp_path, monkeypatch):
     written(tmp_path)
     (tmp_path / "sides-network" / "weights.onnx").unlink()
@@ -162,8 +179,8 @@ def test_listing_models_reads_no_network(tmp_path, monkeypatch):
 @pytest.fixture
 def rivals(tmp_path, monkeypatch):
     """The user's folder with a model `sides`, and a network that is the alternative to it."""
-    written(tmp_path, name="sides")
-    written(tmp_path)
+    written(tmp_path, name="sides", stranger_limit=None)
+    written(tmp_path, stranger_limit=None)
     described = tmp_path / "sides-network" / "model.json"
     described.write_text(json.dumps(json.loads(described.read_text()) | {"alternative_to": "sides"}))
     monkeypatch.setenv("MEDIMAGE_MODELS", str(tmp_path))
@@ -219,7 +236,7 @@ def test_the_record_names_the_model_that_was_used_and_repeats_it(rivals, sides_p
     assert first.provenance.software["onnxruntime"]
     record = provenance_from_json(analysis_to_json(first))
     again = repeat(record, image)
-    assert again.recognitions[0].categories == first.recognitions[0].categories
+    assert again.recognitions[0].categories == first.recognitions[0].categories != ()
     exact = run(image, replace(sides_preset, model_choice="exact"))
     assert exact.recognitions[0].model == "sides"
     assert repeat(exact.provenance, image).recognitions[0].model == "sides"
@@ -228,3 +245,25 @@ def test_the_record_names_the_model_that_was_used_and_repeats_it(rivals, sides_p
     monkeypatch.setattr(room, "find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match="sides-network"):
         repeat(record, image)
+
+
+def test_a_stated_prevalence_reaches_the_table_and_the_record(rivals, sides_preset):
+    image = chest_radiograph()
+    found = run(image, replace(sides_preset, prevalence=(("left", 3.0), ("right", 1.0))))
+    left, right = found.recognitions[0].categories
+    odds = right.probability / left.probability
+    assert right.prior_adjusted / left.prior_adjusted == pytest.approx(odds / 3)
+    again = repeat(provenance_from_json(analysis_to_json(found)), image)
+    assert again.recognitions[0].categories == (left, right)
+    assert "prevalence" in found.provenance.steps[-1].call
+
+
+def test_a_prevalence_of_other_categories_is_refused_before_anything_runs(rivals, sides_preset):
+    with pytest.raises(InvalidSettingError, match="sides-network: left, right"):
+        resolved(replace(sides_preset, prevalence=(("top", 1.0), ("bottom", 2.0))))
+
+
+@pytest.mark.parametrize("shares", [{"left": -1}, {"left": "half"}, {"left": 0, "right": 0}, ["left"]])
+def test_a_prevalence_that_is_none_is_refused(sides_preset, shares):
+    with pytest.raises(InvalidSettingError, match="prevalence"):
+        Preset.from_json(sides_preset.to_json() | {"prevalence": shares})
