@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +49,8 @@ class CohortCase:
         """Return a cheap mark of the case: it changes when a file is written again or the case's columns change."""
         digest = hashlib.sha256(repr((self.label, self.patient, self.covariates)).encode())
         for path in self.all_files:
-            status = path.stat()
-            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+            status = os.stat(path)
+            digest.update(os.fsencode(path) + b"\0%d\0%d\n" % (status.st_size, status.st_mtime_ns))
         return digest.hexdigest()[:32]
 
 

@@ -136,7 +136,7 @@ def _identified(store: Store) -> Iterator[tuple[tuple[str, int], CaseRecord]]:
     """Yield current records with the hash of their images, numbered where several cases have the same image."""
     seen: dict[str, int] = {}
     with closing(Latest(store)) as latest:
-        for entry in latest.entries():
+        for entry in latest.with_record():
             record = store.read(entry.key)
             content = record.input_sha256 or record.case
             seen[content] = seen.get(content, -1) + 1

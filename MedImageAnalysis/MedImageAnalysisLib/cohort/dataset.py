@@ -84,7 +84,7 @@ def read_dataset(folder: Path, kinds: tuple[str, ...] = ("feature", "measurement
 def current_records(store: Store) -> Iterator[CaseRecord]:
     """Yield the record that now stands for each case, in the order of the cases' names."""
     with closing(Latest(store)) as latest:
-        for entry in latest.entries():
+        for entry in latest.with_record():
             yield store.read(entry.key)
 
 

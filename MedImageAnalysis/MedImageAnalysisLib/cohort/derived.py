@@ -15,9 +15,9 @@ from typing import Any
 
 from ..errors import MissingPackageError
 from .claims import claimed
-from .latest import Latest
+from .latest import RECORD_DAMAGED, Known, Latest
 from .rows import COLUMNS, VERSION, rows_of
-from .store import Entry, Store
+from .store import Store
 
 __all__ = ["COLUMNS", "VERSION", "Rebuilt", "rebuild"]
 
@@ -56,7 +56,9 @@ def rebuild(store: Store) -> Rebuilt:
     with claimed(store.folder / "table-lock", wait=True), closing(Latest(store)) as latest:
         _remove_useless(folder)
         there = _leave_current(folder, latest)
-        fresh = (entry for entry in latest.entries() if entry.case not in there)
+        fresh = (
+            each for each in latest.with_record() if each.case not in there and latest.fault(each) != RECORD_DAMAGED
+        )
         changed = _add_parts(folder, store, fresh)
         _merge_small(folder)
         return Rebuilt(changed, len(there) + changed, len(_parts(folder)))
@@ -82,17 +84,21 @@ def _leave_current(folder: Path, latest: Latest) -> set[str]:
     there: set[str] = set()
     for part in _parts(folder):
         stale = set()
-        for case, noted in _cases_in(part):
-            if latest.noted(case) != noted or case in there:
-                stale.add(case)
-            else:
-                there.add(case)
+        for rows in _cases_in(part):
+            known = latest.known([case for case, _ in rows])
+            for case, noted in rows:
+                now = known.get(case)
+                if now is None or now.at != noted or case in there:
+                    stale.add(case)
+                else:
+                    there.add(case)
         if stale:
             _rewrite([part], part, stale)
     return there
 
 
-def _cases_in(part: Path) -> Iterator[tuple[str, float]]:
+def _cases_in(part: Path) -> Iterator[list[tuple[str, float]]]:
+    """Yield the cases of a part and when they were noted, some hundreds at a time."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -100,7 +106,9 @@ def _cases_in(part: Path) -> Iterator[tuple[str, float]]:
     with pq.ParquetFile(part) as file:
         for batch in file.iter_batches(columns=["kind", "case", "noted"]):
             found = batch.filter(pc.equal(batch.column("kind").cast(pa.string()), "case"))
-            yield from zip(found.column("case").to_pylist(), found.column("noted").to_pylist(), strict=True)
+            for start in range(0, found.num_rows, _BATCH_CASES):
+                some = found.slice(start, _BATCH_CASES)
+                yield list(zip(some.column("case").to_pylist(), some.column("noted").to_pylist(), strict=True))
 
 
 def _rewrite(parts: list[Path], target: Path, leave_out: set[str]) -> None:
@@ -133,7 +141,7 @@ def _finish(aside: Path, target: Path) -> None:
     os.replace(aside, target)
 
 
-def _add_parts(folder: Path, store: Store, entries: Iterator[Entry]) -> int:
+def _add_parts(folder: Path, store: Store, entries: Iterator[Known]) -> int:
     """Write the values of cases that are not in the table to new parts; return the number of cases."""
     import pyarrow.parquet as pq
 
@@ -167,7 +175,7 @@ def _merge_small(folder: Path) -> None:
             part.unlink()
 
 
-def _table(store: Store, entries: Iterable[Entry]) -> Any:
+def _table(store: Store, entries: Iterable[Known]) -> Any:
     import pyarrow as pa
 
     columns: list[list] = [[] for _ in COLUMNS]

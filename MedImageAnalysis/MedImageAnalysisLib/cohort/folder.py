@@ -148,7 +148,7 @@ class FolderIndex:
         self._base.close()
 
     def _relative(self, path: Path) -> str:
-        return path.relative_to(self._root).as_posix().encode("utf-8", "replace").decode()
+        return path.relative_to(self._root).as_posix().encode("utf-8", "backslashreplace").decode()
 
     def _add(self, batch: Iterable[Path]) -> None:
         files, refused = [], []

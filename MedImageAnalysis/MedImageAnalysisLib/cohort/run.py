@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -13,7 +14,7 @@ from ..preset import Preset
 from ..software import code_fingerprint
 from .case import CohortCase
 from .engines import Engine, Outcome
-from .latest import Latest
+from .latest import RECORD_DAMAGED, Known, Latest
 from .store import Entry, Store
 from .work import Settings, Task, analyze_case, failed_record
 
@@ -23,13 +24,14 @@ NEW = "new"
 INPUT_CHANGED = "its files changed"
 SETTINGS_CHANGED = "the preset changed"
 CODE_CHANGED = "the program changed"
-RECORD_GONE = "its record is gone"
 NOT_WRITTEN = "its result could not be written"
 FAILED_BEFORE = "it failed before"
 
 # What a case ended with that says nothing of the case: it is done again without being asked to.
 _NOT_THE_CASE = "ExportError"
 _UNWRITTEN_IN_A_ROW = 3
+# Few enough that their paths fit in memory: a case may have a thousand files.
+_BATCH = 100
 
 
 @dataclass
@@ -75,8 +77,11 @@ Report = Callable[[Tally, Plan | None, Outcome | None], None]
 
 def plan(cases: Iterable[CohortCase], latest: Latest, settings: Settings, retry_failed: bool = False) -> Iterator[Plan]:
     """Yield every case with the reason why it must be (re)done, comparing files, preset and code with the journals."""
-    for case in cases:
-        yield Plan(case, _why(case, latest, settings, retry_failed))
+    remaining = iter(cases)
+    while batch := list(itertools.islice(remaining, _BATCH)):
+        known = latest.known([case.name for case in batch])
+        for case in batch:
+            yield Plan(case, _why(case, known.get(case.name), latest, settings, retry_failed))
 
 
 def dry_plan(
@@ -179,7 +184,8 @@ class _Driver:
                 self._report(self.tally, None, None)
                 continue
             self._why[planned.case.name] = planned.why
-            yield Task(planned.case, self._store.folder, self._settings, self._thumbnails)
+            anew = planned.why == RECORD_DAMAGED
+            yield Task(planned.case, self._store.folder, self._settings, self._thumbnails, anew=anew)
 
     def _work(self, engine: Engine, tasks: Iterator[Task]) -> None:
         # Closed here and not when it is forgotten: processes end before this returns, whatever happened.
@@ -219,7 +225,7 @@ class _Driver:
             record = failed_record(task, outcome.status, outcome.reason, outcome.log)
             key = record.key
             # Another driver, or an attempt whose process died after its work, may have written the result.
-            if not self._has_result(key):
+            if self._store.finished(key) is None:
                 self._store.write(record)
         self._store.note(
             Entry(
@@ -235,26 +241,26 @@ class _Driver:
                 why=why,
                 error=outcome.error,
                 at=time.time(),
+                size=self._store.measure(key),
+                artifacts=self._store.has_artifacts(key),
             )
         )
 
-    def _has_result(self, key: str) -> bool:
-        return self._store.record_path(key).exists() and self._store.read(key).status == "done"
 
-
-def _why(case: CohortCase, latest: Latest, settings: Settings, retry_failed: bool) -> str:
-    entry = latest.entry(case.name)
-    if entry is None:
+def _why(case: CohortCase, known: Known | None, latest: Latest, settings: Settings, retry_failed: bool) -> str:
+    if known is None:
         return NEW
-    answers = {
-        SETTINGS_CHANGED: lambda: entry.settings != settings.sha256,
-        CODE_CHANGED: lambda: entry.code != settings.code,
-        INPUT_CHANGED: lambda: _fingerprint(case) != entry.fingerprint,
-        NOT_WRITTEN: lambda: entry.error == _NOT_THE_CASE,
-        RECORD_GONE: lambda: not latest.has_record(entry.key),
-        FAILED_BEFORE: lambda: retry_failed and entry.status != "done",
-    }
-    return next((why for why, applies in answers.items() if applies()), "")
+    if known.settings != settings.sha256:
+        return SETTINGS_CHANGED
+    if known.code != settings.code:
+        return CODE_CHANGED
+    if _fingerprint(case) != known.fingerprint:
+        return INPUT_CHANGED
+    if known.error == _NOT_THE_CASE:
+        return NOT_WRITTEN
+    if fault := latest.fault(known):
+        return fault
+    return FAILED_BEFORE if retry_failed and known.status != "done" else ""
 
 
 def _fingerprint(case: CohortCase) -> str:

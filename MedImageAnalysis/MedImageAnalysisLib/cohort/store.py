@@ -5,7 +5,7 @@
     STORE/store.json                format
     STORE/presets/<hash>.json       the settings of each run, whole
     STORE/cases/ab/<key>.json       one record per case; key = hash of input bytes, settings, code and case
-    STORE/artifacts/ab/<key>/       segmentation, thumbnail
+    STORE/artifacts/ab/<key>/       segmentation, thumbnail; the folder is there as a whole or not at all
     STORE/journal/<driver>.jsonl    what each run did, append-only: one file per run, so that no two write one file
     STORE/quarantine.tsv            what the input held that is not a case, and why
     STORE/results.parquet/          all values in one table, derived from the records
@@ -26,9 +26,10 @@ import shutil
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from ..errors import ExportError, InvalidSettingError
 from ..export.atomic import replacing, write_text
@@ -81,6 +82,10 @@ class Entry:
         Kind of the error, if it ended with one.
     at : float
         When it was noted, seconds since 1970; of several lines about one case the latest holds.
+    size : int
+        Bytes of the record, by which damage is found; 0 = not known.
+    artifacts : bool
+        Whether the record has a folder of artifacts.
     """
 
     case: str
@@ -95,9 +100,12 @@ class Entry:
     why: str = ""
     error: str = ""
     at: float = 0.0
+    size: int = 0
+    artifacts: bool = False
 
 
-_ENTRY_FIELDS = tuple(part.name for part in fields(Entry))
+_LATER_FIELDS = {part.name: part.default for part in fields(Entry) if part.default is not MISSING}
+_TYPES = get_type_hints(Entry)
 
 
 def record_key(input_sha256: str, settings_sha256: str, code: str, case: str) -> str:
@@ -122,6 +130,8 @@ class Store:
 
     def __init__(self, folder: Path, create: bool = False) -> None:
         self.folder = folder
+        # A path is put together for each of a hundred thousand cases; texts cost a tenth of what Path costs.
+        self._cases, self._artifacts = (os.path.join(folder, kind, "") for kind in ("cases", "artifacts"))
         self._journal: Any = None
         if not self._is_store():
             if not create:
@@ -143,13 +153,52 @@ class Store:
         write_text(path, text + "\n")
 
     def read(self, key: str) -> CaseRecord:
-        """Read one record."""
-        return _record(json.loads(self.record_path(key).read_text(encoding="utf-8")))
+        """Read one record.
+
+        Raises
+        ------
+        InvalidSettingError
+            If it is damaged or of another format.
+        """
+        path = self.record_path(key)
+        try:
+            data = json.loads(path.read_bytes())
+            if data.pop("format", None) != FORMAT:
+                raise InvalidSettingError(f"The record {path.name} has another format than this version reads.")
+            return CaseRecord(**{**data, "artifacts": tuple(data["artifacts"])})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+            raise InvalidSettingError(
+                f"The record {path.name} is damaged ({type(problem).__name__}). Delete it and run the cohort again."
+            ) from problem
+
+    def finished(self, key: str) -> CaseRecord | None:
+        """Return a record if it is there, whole, of a case that is done, and has its artifacts; else None."""
+        if not self.record_path(key).exists():
+            return None
+        try:
+            record = self.read(key)
+        except InvalidSettingError:
+            return None
+        folder = self.artifact_folder(key)
+        is_whole = record.status == "done" and all((folder / name).is_file() for name in record.artifacts)
+        return record if is_whole else None
+
+    def measure(self, key: str) -> int:
+        """Return the bytes of a record; 0 if there is none."""
+        try:
+            return os.stat(f"{self._cases}{key[:2]}/{key}.json").st_size
+        except OSError:
+            return 0
+
+    def has_artifacts(self, key: str) -> bool:
+        """Tell whether a record has a folder of artifacts."""
+        return os.path.isdir(f"{self._artifacts}{key[:2]}/{key}")
 
     def keys(self) -> Iterator[str]:
         """Yield the keys of all records; only folders are listed, no record is opened."""
-        for folder in _listed(self.folder / "cases"):
-            yield from (name.removesuffix(".json") for name in _listed_names(folder) if name.endswith(".json"))
+        for prefix in _listed_names(self.folder / "cases"):
+            names = _listed_names(self.folder / "cases" / prefix)
+            yield from (name.removesuffix(".json") for name in names if name.endswith(".json"))
 
     def keep_settings(self, settings: str, text: str) -> None:
         """Keep the settings of a run, JSON text, under their hash."""
@@ -171,21 +220,29 @@ class Store:
     def sweep(self) -> None:
         """Remove what killed processes left half written; what is younger than an hour may still be written."""
         for kind in ("cases", "artifacts"):
-            for folder in _listed(self.folder / kind):
+            for prefix in _listed_names(self.folder / kind):
+                folder = self.folder / kind / prefix
                 for name in _listed_names(folder):
-                    inner = [folder / name] if name.startswith(_ASIDE) else []
-                    if kind == "artifacts" and not inner:
-                        inner = [folder / name / n for n in _listed_names(folder / name) if n.startswith(_ASIDE)]
-                    for left in inner:
-                        _remove_if_old(left)
+                    if name.startswith(_ASIDE):
+                        _remove_if_old(folder / name)
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield the lines of all journals, the oldest first within each; a line cut off by a crash is passed over."""
+    def noted(self, names: Iterable[str]) -> Iterator[tuple]:
+        """Yield these fields of all lines of all journals, the oldest line first within each.
+
+        A line that a crash cut off or a disk damaged is passed over: its case is found again by its record.
+        """
+        names = tuple(names)
+        wanted, types = itemgetter(*names), tuple(_TYPES[name] for name in names)
+        decode = json.JSONDecoder().raw_decode
         for path in sorted(self.folder.glob("journal/*.jsonl")):
-            with path.open(encoding="utf-8") as lines:
+            with path.open(encoding="utf-8", errors="replace") as lines:
                 for line in lines:
-                    if line.endswith("\n"):
-                        yield _entry(json.loads(line))
+                    try:
+                        values = wanted(_LATER_FIELDS | decode(line)[0])
+                    except (ValueError, KeyError, TypeError, RecursionError):
+                        continue
+                    if tuple(map(type, values)) == types:
+                        yield values
 
     def note(self, entry: Entry) -> None:
         """Add a line to this run's journal.
@@ -253,15 +310,6 @@ def make_parent(path: Path) -> Path:
     return path
 
 
-def _entry(data: dict[str, Any]) -> Entry:
-    """Make a line of a journal; what later versions may add to it is passed over."""
-    return Entry(**{name: data[name] for name in _ENTRY_FIELDS if name in data})
-
-
-def _listed(folder: Path) -> list[Path]:
-    return [folder / name for name in _listed_names(folder)]
-
-
 def _listed_names(folder: Path) -> list[str]:
     try:
         return sorted(os.listdir(folder))
@@ -274,9 +322,3 @@ def _remove_if_old(folder: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _record(data: dict[str, Any]) -> CaseRecord:
-    if data.pop("format", None) != FORMAT:
-        raise InvalidSettingError("A record of the store has another format than this version reads.")
-    return CaseRecord(**{**data, "artifacts": tuple(data["artifacts"])})

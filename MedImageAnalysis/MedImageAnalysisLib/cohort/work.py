@@ -12,6 +12,7 @@ from typing import Any
 from ..analysis import Analysis, MedicalImage, Segmentation
 from ..choice import AUTO, choose_preset
 from ..errors import MedImageError
+from ..export.atomic import replacing_folder
 from ..export.record import analysis_to_json
 from ..preset import Preset, available_presets
 from ..progress import Progress
@@ -74,6 +75,8 @@ class Task:
         Whether to draw a small picture of the case.
     wait : bool
         Whether to wait for another driver that works on the case.
+    anew : bool
+        Whether to compute the case even if its record seems to be there.
     """
 
     case: CohortCase
@@ -81,6 +84,7 @@ class Task:
     settings: Settings
     thumbnail: bool = True
     wait: bool = False
+    anew: bool = False
 
 
 def analyze_case(task: Task) -> str:
@@ -181,10 +185,8 @@ def _fit_to_keep(analysis: dict[str, Any], case: CohortCase) -> dict[str, Any]:
 
 def _is_there(store: Store, task: Task, key: str) -> bool:
     """Tell whether the result is in the store, and bring its label and covariates up to date."""
-    if not store.record_path(key).exists():
-        return False
-    record = store.read(key)
-    if record.status != "done":
+    record = None if task.anew else store.finished(key)
+    if record is None:
         return False
     case = task.case
     current = replace(record, patient=case.patient, label=case.label, covariates=dict(case.covariates))
@@ -203,10 +205,10 @@ def _write_artifacts(analysis: Analysis, folder: Path, thumbnail: bool) -> tuple
     from ..export.segmentation import write_segmentation
     from .thumbnail import write_thumbnail
 
-    labels = make_parent(folder / "segmentation.seg.nrrd")
-    written = [write_segmentation(labels, analysis.segmentation, analysis.image)]
-    if thumbnail:
-        written.append(write_thumbnail(analysis, folder / "thumbnail.png"))
+    with replacing_folder(make_parent(folder)) as aside:
+        written = [write_segmentation(aside / "segmentation.seg.nrrd", analysis.segmentation, analysis.image)]
+        if thumbnail:
+            written.append(write_thumbnail(analysis, aside / "thumbnail.png"))
     return tuple(path.name for path in written)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from ..errors import ExportError
 
-__all__ = ["replacing", "write_text"]
+__all__ = ["replacing", "replacing_folder", "write_text"]
 
 
 @contextmanager
@@ -38,6 +39,32 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         if folder:
             _remove(Path(folder))
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder aside; it takes the place of `folder`, whole, when the block succeeds.
+
+    Raises
+    ------
+    ExportError
+        If the folder above is missing or not writable, or the disk is full.
+    """
+    aside: Path | None = None
+    try:
+        aside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+        # Made here and not by mkdtemp, which shuts out everybody else for good.
+        fresh = aside / folder.name
+        fresh.mkdir()
+        yield fresh
+        if folder.exists():
+            os.replace(folder, aside / "old")
+        os.replace(fresh, folder)
+    except OSError as problem:
+        raise ExportError(f"{folder.name} could not be written: {problem.strerror or problem}.") from problem
+    finally:
+        if aside:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

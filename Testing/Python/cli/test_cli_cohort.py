@@ -13,7 +13,6 @@ import pytest
 import SimpleITK as sitk
 
 pytest.importorskip("typer", reason="the command line needs the extra 'cli'")
-pytest.importorskip("pebble", reason="the pool engine needs the extra 'cohort'")
 
 import MedImageAnalysisLib
 from MedImageAnalysisLib.cli import run

@@ -1,5 +1,8 @@
 """Work that worker processes import: well-behaved, raising, hanging, dying and greedy cases."""
 
+import ctypes
+import gc
+import multiprocessing.connection
 import os
 import signal
 import time
@@ -18,10 +21,25 @@ def behave(item):
         time.sleep(600)
     if item.startswith("kill"):
         os.kill(os.getpid(), signal.SIGKILL)
+    if item.startswith("exit"):
+        os._exit(int(item[-1]))
+    if item.startswith("crash"):
+        ctypes.string_at(0)
+    if item.startswith("partial"):
+        die_in_the_middle_of_a_message()
+    if item.startswith("slow"):
+        time.sleep(0.5)
     if item.startswith("eat"):
         return len(bytearray(8 * 2**30))
     time.sleep(0.02)
     return len(item)
+
+
+def die_in_the_middle_of_a_message():
+    """Announce an answer of 1000 bytes, send three of them, and die."""
+    (pipe,) = (found for found in gc.get_objects() if isinstance(found, multiprocessing.connection.Connection))
+    os.write(pipe.fileno(), (1000).to_bytes(4, "big") + b"abc")
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def analyze_or_misbehave(task):

@@ -1,9 +1,12 @@
 """Engines: every item ends in exactly one outcome, whatever becomes of the process that works on it."""
 
 import itertools
+import multiprocessing
 import subprocess
 import sys
+import threading
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from MedImageAnalysisLib.cohort.engines.dask_cluster import DaskEngine
 from MedImageAnalysisLib.cohort.engines.pool import PoolEngine
 from MedImageAnalysisLib.cohort.engines.serial import SerialEngine
+from MedImageAnalysisLib.errors import MedImageError
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -24,7 +28,6 @@ GOOD = [f"case-{number}" for number in range(20)]
 def an_engine(request):
     if request.param == "serial":
         return SerialEngine()
-    pytest.importorskip("pebble", reason="the pool engine needs the extra 'cohort'")
     return PoolEngine(workers=2)
 
 
@@ -57,10 +60,6 @@ def test_an_unforeseen_error_tells_where_but_does_not_quote_the_data(an_engine):
 
 
 class TestPool:
-    @pytest.fixture(autouse=True)
-    def needs_pebble(self):
-        pytest.importorskip("pebble", reason="the pool engine needs the extra 'cohort'")
-
     def test_a_case_that_kills_its_process_is_lost_alone(self):
         seen = by_item(PoolEngine(workers=2), [*GOOD[:10], "kill", *GOOD[10:]])
         assert seen.pop("kill").status == "lost"
@@ -70,12 +69,43 @@ class TestPool:
     def test_a_case_that_kills_its_process_is_tried_twice(self):
         assert by_item(PoolEngine(workers=1), ["kill"])["kill"].attempts == 2
 
-    def test_a_case_that_hangs_is_ended_at_the_limit(self):
+    def test_a_case_that_hangs_is_ended_at_the_limit_and_its_log_tells_where_it_was(self):
         started = time.perf_counter()
         seen = by_item(PoolEngine(workers=2, seconds_per_case=2), ["hang", *GOOD])
         assert time.perf_counter() - started < 20
-        assert seen.pop("hang").reason == "Took longer than the limit of 2 s."
+        hung = seen.pop("hang")
+        assert (hung.reason, hung.attempts) == ("Took longer than the limit of 2 s.", 1)
+        assert hung.log.splitlines()[-1].startswith("behave (misbehaving_work.py:")
         assert {outcome.status for outcome in seen.values()} == {"done"}
+
+    def test_processes_that_end_in_unusual_ways_are_noticed_without_a_time_limit(self):
+        ways = ["crash", "exit-0", "partial"]
+        seen = by_item(PoolEngine(workers=2), [*ways, *GOOD])
+        ended = {way: seen.pop(way) for way in ways}
+        assert {outcome.status for outcome in ended.values()} == {"lost"}
+        assert {outcome.status for outcome in seen.values()} == {"done"}
+        assert ended["exit-0"].reason == "Its process died (exit code 0)."
+        assert "behave (misbehaving_work.py:" in ended["crash"].log
+
+    def test_workers_that_are_killed_over_and_over_cost_nothing(self):
+        stop = threading.Event()
+        storm = threading.Thread(target=kill_children_until, args=(stop,))
+        items = [f"slow-{number}" for number in range(6)]
+        storm.start()
+        try:
+            seen = by_item(PoolEngine(workers=2), items)
+        finally:
+            stop.set()
+            storm.join()
+        assert set(seen) == set(items)
+        assert {outcome.status for outcome in seen.values()} <= {"done", "lost"}
+
+    def test_workers_that_cannot_start_end_the_run_with_a_reason(self, monkeypatch):
+        only_here = types.ModuleType("only_here")
+        exec("def work(item): return item", vars(only_here))
+        monkeypatch.setitem(sys.modules, "only_here", only_here)
+        with pytest.raises(MedImageError, match=r"ended before they could work \(exit code 1\).*limit is 2 GB"):
+            list(PoolEngine(workers=1, memory_bytes=2_000_000_000).run(only_here.work, GOOD))
 
     @pytest.mark.skipif(sys.platform != "linux", reason="memory limits need Linux")
     def test_a_case_that_eats_memory_fails_alone(self):
@@ -109,6 +139,16 @@ class TestPool:
             time.sleep(0.1)
         assert workers
         assert not any(is_running(pid) for pid in workers)
+
+
+def kill_children_until(stop):
+    """Kill a worker every now and then, wherever it is: starting, waiting, working or answering."""
+    pause = itertools.cycle([0.05, 0.9, 0.4, 1.3])
+    for _ in range(5):
+        if stop.wait(next(pause)):
+            return
+        for child in multiprocessing.active_children()[:1]:
+            child.kill()
 
 
 def children(pid):

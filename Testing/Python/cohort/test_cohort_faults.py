@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("pebble", reason="the pool engine needs the extra 'cohort'")
-
 from MedImageAnalysisLib.cohort.claims import claimed
 from MedImageAnalysisLib.cohort.dataset import current_records
 from MedImageAnalysisLib.cohort.engines.dask_cluster import DaskEngine

@@ -89,6 +89,50 @@ class TestResume:
         assert run().reasons == {"its record is gone": 1}
         assert len(records(store)) == 10
 
+    def test_a_record_that_was_cut_short_is_made_again(self, run, store):
+        run()
+        whole = {path: path.read_bytes() for path in store.glob("cases/*/*.json")}
+        cut = next(iter(whole))
+        cut.write_bytes(whole[cut][:-100])
+        assert run().reasons == {"its record is damaged": 1}
+        assert {path: path.read_bytes() for path in store.glob("cases/*/*.json")} == whole
+
+    def test_a_record_that_somebody_changed_is_made_again(self, run, store):
+        run()
+        path = next(store.glob("cases/*/*.json"))
+        whole = path.read_text()
+        path.write_text(whole.replace('"status": "done"', '"status":    "done"'))
+        assert run().reasons == {"its record is damaged": 1}
+        assert path.read_text() == whole
+
+    @pytest.mark.parametrize("what", ["*", "*/thumbnail.png"])
+    def test_artifacts_that_are_gone_are_made_again_with_their_record(self, run, store, what):
+        run()
+        whole = {path: path.read_bytes() for path in store.glob("artifacts/*/*/*")}
+        folder = next(iter(whole)).parent
+        for path in folder.iterdir():
+            if what == "*" or path.name == "thumbnail.png":
+                path.unlink()
+        if what == "*":
+            folder.rmdir()
+        else:
+            # Only the folder is looked for each time; a file in it when the case is looked at for another reason.
+            assert run().present == 10
+            for journal in store.glob("journal/*"):
+                journal.unlink()
+        assert run().done > 0
+        assert {path: path.read_bytes() for path in store.glob("artifacts/*/*/*")} == whole
+
+    def test_files_that_do_not_belong_into_the_store_do_no_harm(self, run, store):
+        run()
+        folder = next(store.glob("cases/*"))
+        (folder / "notes.json").write_text("{")
+        (folder / ".DS_Store").write_bytes(b"\0")
+        (store / "cases" / "readme.txt").write_text("")
+        (store / "journal" / "other.jsonl").write_text('[1]\n{"case": 1}\nnull\n\0\0\0\n' + '{"case": "x"}\n')
+        assert run().present == 10
+        assert len(records(store)) == 10
+
     def test_results_are_found_without_any_journal(self, run, store):
         run()
         for journal in store.glob("journal/*"):
@@ -151,7 +195,6 @@ class TestEngines:
         return run_engine
 
     def test_all_engines_give_the_same_bytes(self, results):
-        pytest.importorskip("pebble", reason="the pool engine needs the extra 'cohort'")
         pytest.importorskip("distributed", reason="the dask engine needs the extra 'cohort'")
         serial = results("serial", SerialEngine())
         assert len(serial) == 30

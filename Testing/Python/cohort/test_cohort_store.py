@@ -54,7 +54,7 @@ class TestStore:
         (journal,) = a_store.folder.glob("journal/*.jsonl")
         with journal.open("a") as file:
             file.write('{"case": "case-2", "finger')
-        assert list(a_store.entries()) == [entry]
+        assert list(a_store.noted(("case", "key"))) == [("case-1", "k")]
 
     def test_a_folder_with_other_things_is_refused(self, tmp_path):
         (tmp_path / "thesis.docx").write_text("precious")

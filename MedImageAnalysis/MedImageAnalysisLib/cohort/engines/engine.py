@@ -8,13 +8,15 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ...errors import MedImageError
 
-__all__ = ["Engine", "Outcome", "guarded"]
+__all__ = ["Engine", "Outcome", "guarded", "not_transferred"]
 
 Item = TypeVar("Item")
+_MOST_FRAMES = 100
 _NO_MEMORY = re.compile("bad_alloc|allocat", re.IGNORECASE)
 
 
@@ -64,6 +66,12 @@ def guarded(work: Callable[[Item], Any], item: Item) -> Outcome:
     return replace(outcome, seconds=time.perf_counter() - started, peak_bytes=_peak_bytes())
 
 
+def not_transferred(error: Exception) -> Outcome:
+    """Return the outcome of an item that, or whose result, could not be sent between driver and worker."""
+    name = type(error).__name__
+    return Outcome("error", reason=f"{name} between driver and worker.", error=name)
+
+
 def _reason(error: Exception) -> str:
     # ITK tells by its words alone that it got no memory.
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))):
@@ -83,9 +91,12 @@ def _peak_bytes() -> int:
 def _frames() -> str:
     """Return where it happened, without the text of the error: it could quote the header of a file."""
     frames = traceback.extract_tb(sys.exc_info()[2])
-    return "\n".join(f"{frame.name} ({frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})" for frame in frames)
+    return "\n".join(_described(frame) for frame in frames[-_MOST_FRAMES:])
 
 
 def _place(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{frame.name} ({frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})"
+    return _described(traceback.extract_tb(error.__traceback__)[-1])
+
+
+def _described(frame: traceback.FrameSummary) -> str:
+    return f"{frame.name} ({Path(frame.filename).name}:{frame.lineno})"

@@ -1,33 +1,70 @@
-"""How a worker process starts: one ITK thread, limits on memory and time, and an end when its driver is gone."""
+"""What a worker process does: one thread, limits on memory and time, and an end when its driver is gone."""
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
+from typing import Any
 
-__all__ = ["prepare_process", "start_worker", "time_limit"]
+from .engine import Outcome, not_transferred
 
+__all__ = ["READY", "prepare_process", "serve", "stack_of", "time_limit"]
+
+READY = "ready"
 _WATCH_SECONDS = 1.0
+# Where a case hangs is noted shortly before its time is over.
+_ALMOST = 0.95
+_FRAME = re.compile(r'  File "(?:.*[/\\])?([^"]*)", line (\d+) in (.*)')
 _THREADS_OF_LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 
 
-def start_worker(memory_bytes: int | None = None) -> None:
-    """Prepare a process that the pool has started for work on many cases.
-
-    Parameters
-    ----------
-    memory_bytes : int, optional
-        Limit on private memory; beyond it allocations fail and the case ends with an error.
-    """
+def serve(
+    pipe: Any, work: Callable[[Any], Outcome], memory_bytes: int | None, seconds_per_case: float | None, log: str
+) -> None:
+    """Work on the items that come through a pipe until it is closed; the main function of a process of the pool."""
     # Ctrl-C reaches the whole process group; the driver decides what stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     prepare_process(memory_bytes)
+    with open(log, "w", encoding="utf-8") as stacks:
+        faulthandler.enable(stacks, all_threads=False)
+        pipe.send(READY)
+        while True:
+            try:
+                item = pipe.recv()
+            except EOFError:
+                return
+            except Exception as error:
+                pipe.send(not_transferred(error))
+                continue
+            if seconds_per_case:
+                faulthandler.dump_traceback_later(_ALMOST * seconds_per_case, file=stacks)
+            outcome = work(item)
+            faulthandler.cancel_dump_traceback_later()
+            try:
+                pipe.send(outcome)
+            except Exception as error:
+                pipe.send(not_transferred(error))
+
+
+def stack_of(log: Path) -> str:
+    """Return where a process was when it crashed or its time was almost over, the innermost function last."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    # After a crash there is the one thread that crashed; else the main thread is the last one.
+    thread = text.rpartition("(most recent call first):")[2]
+    return "\n".join(f"{name} ({file}:{line})" for file, line, name in reversed(_FRAME.findall(thread)))
 
 
 @cache
@@ -35,11 +72,14 @@ def prepare_process(memory_bytes: int | None) -> None:
     """Give this process one thread and its limit of memory; once, however often it is called."""
     for variable in _THREADS_OF_LIBRARIES:
         os.environ[variable] = "1"
+    # Warnings of libraries quote headers, and standard error is a log file on a cluster.
+    warnings.simplefilter("ignore")
     if memory_bytes:
         _limit_memory(memory_bytes)
     import SimpleITK as sitk
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 
 @contextmanager
