@@ -14,13 +14,15 @@ from ..errors import InvalidSettingError
 from .bar import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
 
+    from ..progress import Progress
     from ..recognition import Model
+    from ..recognition.training.feature_table import FeatureRows
     from ..recognition.training.fitting import FitSettings
-    from ..recognition.training.judging import Judgement
+    from ..recognition.training.judging import Answers, Judgement
 
 __all__ = ["add_to"]
 
@@ -28,8 +30,8 @@ Data = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
-        help="A folder of 2D images with a table labels.csv (image,label and, if known, group and split), or a CSV or "
-        "TSV table of features (label, group, split, and one column per feature).",
+        help="A folder of 2D images with a table labels.csv (image,label and, if known, group and split), a CSV or "
+        "TSV table of features (label, group, split, and one column per feature), or the store of a cohort.",
     ),
 ]
 Name = Annotated[str, typer.Option("--model", "-m", help="Name of the new model: small letters, digits, hyphens.")]
@@ -47,6 +49,7 @@ Mirror = Annotated[bool, typer.Option(help="Whether a mirrored image is as plaus
 Folds = Annotated[int, typer.Option(min=2, max=20, help="Folds of the cross-validation.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed and data give the same model.")]
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model (see 'medimage models') or a folder.")]
+Label = Annotated[str, typer.Option(metavar="COLUMN", help="Of a cohort's table: take this column as the label.")]
 Plots = Annotated[Path | None, typer.Option("--plots", help="Also draw the plots into this folder.")]
 
 
@@ -60,6 +63,7 @@ def train(
     data: Data,
     model: Name,
     output: Output = None,
+    label: Label = "",
     title: Title = "",
     intended_use: Use = "Research; not for diagnosis.",
     population: Population = "not stated",
@@ -70,7 +74,7 @@ def train(
     folds: Folds = 5,
     seed: Seed = 20240501,
 ) -> None:
-    """Train a model on labelled images or a table of features.
+    """Train a model on labelled images, a table of features or the results of a cohort.
 
     Grouped cross-validation, calibration, prediction sets, and a card with plots. A training on images that was
     interrupted takes up its work when it is started again.
@@ -88,8 +92,10 @@ def train(
     words = {"title": title or model, "intended_use": intended_use, "population": population, "licence": licence}
     words["modalities"] = tuple(modality or ())
     settings = FitSettings(folds=folds, seed=seed)
-    if data.is_file():
-        made = _train_on_features(data, place, words, settings)
+    if _is_store(data, label):
+        made = _train_on_cohort(data, label, place, words, settings)
+    elif data.is_file():
+        made = _train_on_table(data, place, words, settings)
     else:
         labels = table_labels(data)
 
@@ -107,15 +113,36 @@ def train(
         print(f"To see it in the list of models: set {USER_MODELS_VARIABLE}={place.parent.resolve()}", file=sys.stderr)
 
 
-def _train_on_features(table: Path, place: Path, words: dict[str, Any], settings: FitSettings) -> Model:
-    """Train on a table of features; the model is for images of two and three dimensions."""
-    from ..recognition.training.feature_table import read_feature_table, train_from_features
+def _is_store(data: Path, label: str) -> bool:
+    found = (data / "store.json").is_file()
+    if label and not found:
+        raise InvalidSettingError(f"--label is for the store of a cohort, which {data.name} is not.")
+    return found
+
+
+def _train_on_table(table: Path, place: Path, words: dict[str, Any], settings: FitSettings) -> Model:
+    from ..recognition.training.feature_table import read_feature_table
+
+    return _train_on_rows(read_feature_table(table), table.name, place, words, settings)
+
+
+def _train_on_cohort(store: Path, label: str, place: Path, words: dict[str, Any], settings: FitSettings) -> Model:
+    from ..cohort.learning import training_rows
+
+    found = training_rows(store, label)
+    _say(found.notes)
+    source = f"{store.name}, the results of the preset {found.preset}"
+    return _train_on_rows(found.rows, source, place, words, settings)
+
+
+def _train_on_rows(rows: FeatureRows, source: str, place: Path, words: dict[str, Any], settings: FitSettings) -> Model:
+    """Train on rows of features; the model is for images of two and three dimensions."""
+    from ..recognition.training.feature_table import train_from_features
     from ..recognition.training.plots import draw_plots
     from ..recognition.training.table import checked_labels, described_model
 
-    rows = read_feature_table(table)
-    labels = checked_labels(rows.labels, table)
-    description = described_model(place.name, table.name, labels, dimensions=(2, 3), **words)
+    labels = checked_labels(rows.labels, Path(source))
+    description = described_model(place.name, source, labels, dimensions=(2, 3), **words)
 
     def draw(probabilities: np.ndarray, y: np.ndarray) -> Mapping[str, bytes]:
         return draw_plots(probabilities, y, labels)
@@ -124,27 +151,46 @@ def _train_on_features(table: Path, place: Path, words: dict[str, Any], settings
         return train_from_features(rows, place, description, labels, settings, draw, progress)
 
 
-def evaluate(model: ModelName, data: Data, plots: Plots = None) -> None:
-    """Judge a model on a folder of labelled images; the labels are the titles of its categories."""
-    import numpy as np
-
+def evaluate(model: ModelName, data: Data, label: Label = "", plots: Plots = None) -> None:
+    """Judge a model on labelled images or the results of a cohort; the labels are the titles of its categories."""
     from ..recognition import load_model
+    from ..recognition.training.judging import judge_answers
     from ..recognition.training.plots import draw_plots
-    from ..recognition.training.table import answers_on_table, judge_on_table
 
     loaded = load_model(model)
     with progress_bar() as progress:
-        answers, cases = answers_on_table(loaded, data, progress.part(0.0, 0.7))
+        answers, y, groups = _answers(loaded, data, label, progress.part(0.0, 0.7))
         progress.step("Bootstrap the figures", 0.7)
-        judgement = judge_on_table(loaded, answers, cases)
+        positive = range(1, len(loaded.classes))
+        judgement = judge_answers(answers, y, groups, positive, f"not {loaded.classes[0].title}")
     titles = [category.title for category in loaded.classes]
     _tell(judgement, titles)
     if plots is not None:
         plots.mkdir(parents=True, exist_ok=True)
-        truth = np.array([case.category for case in cases])
-        for name, content in draw_plots(answers.probabilities, truth, titles).items():
+        for name, content in draw_plots(answers.probabilities, y, titles).items():
             (plots / name).write_bytes(content)
             print(f"  {plots / name}")
+
+
+def _answers(model: Model, data: Path, label: str, progress: Progress) -> tuple[Answers, Sequence[int], Sequence[str]]:
+    """Return what a model says of labelled cases, their true categories and their groups."""
+    if _is_store(data, label):
+        from ..cohort.learning import recorded_answers
+
+        found = recorded_answers(model, data, label)
+        _say(found.notes)
+        return found.answers, found.y, found.groups
+    import numpy as np
+
+    from ..recognition.training.table import answers_on_table
+
+    answers, cases = answers_on_table(model, data, progress)
+    return answers, np.array([case.category for case in cases]), [case.group for case in cases]
+
+
+def _say(notes: Iterable[str]) -> None:
+    for note in notes:
+        print(note, file=sys.stderr)
 
 
 def _tell(judgement: Judgement, titles: list[str]) -> None:

@@ -17,7 +17,6 @@ from .metrics import (
     calibration_error,
     estimate,
     roc_auc,
-    set_coverage,
     share_true,
 )
 
@@ -44,12 +43,15 @@ class Answers:
         Not assessed, as unlike the training data.
     set_thresholds, priors : tuple of float
         As in the model's description.
+    sets : numpy.ndarray of bool, shape (cases, classes), optional
+        Which categories are in the prediction sets, where that does not follow from the thresholds.
     """
 
     probabilities: np.ndarray
     strange: np.ndarray
     set_thresholds: tuple[float, ...]
     priors: tuple[float, ...]
+    sets: np.ndarray | None = None
 
 
 def predicted(model: Model, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,11 +99,11 @@ def judge_answers(
     their probabilities add up to at least one half. Calibration is judged as the model states its probabilities, with
     all categories as common as its priors say: each case counts in inverse proportion to the cases of its category.
     """
-    p, strange, thresholds = answers.probabilities, answers.strange, answers.set_thresholds
+    p, strange = answers.probabilities, answers.strange
     members = list(positive)
     score, truth = p[:, members].sum(axis=1), np.isin(y, members)
     called = score >= 0.5
-    sets = p >= np.asarray(thresholds)
+    sets = p >= np.asarray(answers.set_thresholds) if answers.sets is None else answers.sets
     classes = p.shape[1]
     two = np.stack([1 - score, score], axis=1)
     even = np.asarray(answers.priors)[y] / np.maximum(np.bincount(y, minlength=classes), 1)[y]
@@ -119,7 +121,7 @@ def judge_answers(
             two[i], truth[i].astype(int), case_weights=even[i]
         ),
         f"Calibration error, {classes} categories": lambda i: calibration_error(p[i], y[i], case_weights=even[i]),
-        "Coverage of the prediction sets": lambda i: set_coverage(p[i], y[i], thresholds),
+        "Coverage of the prediction sets": lambda i: share_true(sets[i, y[i]]),
         "Mean size of the prediction sets": lambda i: float(sets[i].sum(axis=1).mean()),
         "Share flagged as unlike the training data": lambda i: float(strange[i].mean()),
     }
