@@ -43,7 +43,7 @@ class Latest:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
         self._base = sqlite3.connect("")
         self._base.execute("PRAGMA cache_size = -16000")
         self._base.execute(f'CREATE TABLE latest ({_NAMES}, PRIMARY KEY ("case")) WITHOUT ROWID')
@@ -61,16 +61,16 @@ class Latest:
     def with_record(self) -> Iterator[Known]:
         """Yield the latest line of each case whose record is there, in order of the cases' names."""
         rows = self._base.execute(f'SELECT {_NAMES} FROM latest ORDER BY "case"')
-        return (each for each in map(Known._make, rows) if self._store.measure(each.key))
+        return (each for each in map(Known._make, rows) if self.store.measure(each.key))
 
     def fault(self, known: Known) -> str:
         """Return what is wrong with the record and its artifacts, by a look at the disk; "" = they are there."""
-        found = self._store.measure(known.key)
+        found = self.store.measure(known.key)
         if not found:
             return RECORD_GONE
         if known.size not in (0, found):
             return RECORD_DAMAGED
-        return ARTIFACTS_GONE if known.artifacts and not self._store.has_artifacts(known.key) else ""
+        return ARTIFACTS_GONE if known.artifacts and not self.store.has_artifacts(known.key) else ""
 
     def close(self) -> None:
         """Let the temporary file go."""

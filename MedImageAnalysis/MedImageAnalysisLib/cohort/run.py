@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from ..errors import Cancelled, ExportError
@@ -15,14 +16,14 @@ from ..software import code_fingerprint
 from .case import CohortCase
 from .engines import Engine, Outcome
 from .latest import RECORD_DAMAGED, Known, Latest
+from .settings import Settings
 from .store import Entry, Store
-from .work import Settings, Task, analyze_case, failed_record
+from .work import Task, analyze_case, failed_record
 
 __all__ = ["Plan", "Tally", "dry_plan", "plan", "run_cohort"]
 
 NEW = "new"
 INPUT_CHANGED = "its files changed"
-SETTINGS_CHANGED = "the preset changed"
 CODE_CHANGED = "the program changed"
 NOT_WRITTEN = "its result could not be written"
 FAILED_BEFORE = "it failed before"
@@ -77,11 +78,19 @@ Report = Callable[[Tally, Plan | None, Outcome | None], None]
 
 def plan(cases: Iterable[CohortCase], latest: Latest, settings: Settings, retry_failed: bool = False) -> Iterator[Plan]:
     """Yield every case with the reason why it must be (re)done, comparing files, preset and code with the journals."""
+    same = settings.sha256
+
+    @cache
+    def change_since(before: str) -> str:
+        return "" if before == same else settings.change_since(latest.store.kept_settings(before))
+
     remaining = iter(cases)
     while batch := list(itertools.islice(remaining, _BATCH)):
         known = latest.known([case.name for case in batch])
         for case in batch:
-            yield Plan(case, _why(case, known.get(case.name), latest, settings, retry_failed))
+            found = known.get(case.name)
+            why = change_since(found.settings) or _why(case, found, latest, settings, retry_failed) if found else NEW
+            yield Plan(case, why)
 
 
 def dry_plan(
@@ -133,7 +142,7 @@ def run_cohort(
     """
     store = Store(folder, create=True)
     settings = Settings.of(preset, code_fingerprint())
-    store.keep_settings(settings.sha256, settings.preset)
+    store.keep_settings(settings.sha256, settings.text)
     store.sweep()
     driver = _Driver(store, settings, work, retry_failed, thumbnails, report)
     try:
@@ -247,11 +256,7 @@ class _Driver:
         )
 
 
-def _why(case: CohortCase, known: Known | None, latest: Latest, settings: Settings, retry_failed: bool) -> str:
-    if known is None:
-        return NEW
-    if known.settings != settings.sha256:
-        return SETTINGS_CHANGED
+def _why(case: CohortCase, known: Known, latest: Latest, settings: Settings, retry_failed: bool) -> str:
     if known.code != settings.code:
         return CODE_CHANGED
     if _fingerprint(case) != known.fingerprint:

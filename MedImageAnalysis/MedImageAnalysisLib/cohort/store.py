@@ -206,6 +206,13 @@ class Store:
         if not path.exists():
             write_text(make_parent(path), text + "\n")
 
+    def kept_settings(self, settings: str) -> str:
+        """Return the settings of an earlier run by their hash; "" if they are not there any more."""
+        try:
+            return (self.folder / "presets" / f"{settings}.json").read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return ""
+
     def keep_quarantine(self, quarantined: Iterable[Quarantined]) -> int:
         """Write down what the input held that is not a case; return how much that was."""
         count = 0

@@ -10,17 +10,21 @@ import SimpleITK as sitk
 from ..analysis import Analysis
 from ..export.images import write_image
 
-__all__ = ["SIDE", "write_thumbnail"]
+__all__ = ["SIDE", "says_burned_in", "write_thumbnail"]
 
-# Small enough that text burned into an image cannot be read.
+# Small enough that text burned into an image cannot be read; an image that is small already is reduced fourfold.
 SIDE = 96
+_LEAST_STRIDE = 4
 _OPACITY = 0.35
 
 
 def write_thumbnail(analysis: Analysis, path: Path) -> Path:
-    """Write a PNG whose longest side has at most :data:`SIDE` pixels; volumes show the slice with most labels."""
+    """Write a PNG whose longest side has at most :data:`SIDE` pixels, each the mean of 4 x 4 pixels or more.
+
+    Volumes show the slice with most labels.
+    """
     gray, labels = _plane(analysis)
-    stride = -(-max(gray.shape) // SIDE)
+    stride = max(_LEAST_STRIDE, -(-max(gray.shape) // SIDE))
     low, high = np.percentile(gray, (0.5, 99.5))
     small = _block_means(gray, stride)
     shade = np.clip((small - low) / max(high - low, 1e-9), 0, 1)
@@ -30,6 +34,17 @@ def write_thumbnail(analysis: Analysis, path: Path) -> Path:
         picture = (1 - share) * picture + share * np.array(segment.color)
     image = sitk.GetImageFromArray(np.rint(255 * picture).astype(np.uint8), isVector=True)
     return write_image(image, path)
+
+
+def says_burned_in(file: Path) -> bool:
+    """Tell whether a file is DICOM and says that text about the patient is burned into its pixels."""
+    from ..dicom.folder import looks_like_dicom
+
+    if not looks_like_dicom(file):
+        return False
+    from ..dicom.header import read_header
+
+    return str(read_header(file, also=("BurnedInAnnotation",)).get("BurnedInAnnotation") or "").upper() == "YES"
 
 
 def _plane(analysis: Analysis) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -3,66 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..analysis import Analysis, MedicalImage, Segmentation
-from ..choice import AUTO, choose_preset
 from ..errors import MedImageError
 from ..export.atomic import replacing_folder
 from ..export.record import analysis_to_json
-from ..preset import Preset, available_presets
+from ..preset import Preset
 from ..progress import Progress
 from .case import CohortCase
 from .claims import claimed
 from .identity import without_file_names
+from .settings import Settings
 from .store import CaseRecord, Store, make_parent, record_key
 
-__all__ = ["Settings", "Task", "analyze_case", "failed_record", "read_case"]
+__all__ = ["Task", "analyze_case", "failed_record", "read_case"]
 
 _BLOCK_BYTES = 1 << 20
-_AUTO_TEXT = json.dumps(AUTO)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is done with every case of a run.
-
-    Parameters
-    ----------
-    preset : str
-        The preset as JSON text; '"auto"' = each case's own.
-    sha256 : str
-        Hash of the preset, or of all that "auto" chooses from.
-    code : str
-        Fingerprint of the program.
-    """
-
-    preset: str
-    sha256: str
-    code: str
-
-    @classmethod
-    def of(cls, preset: Preset | None, code: str) -> Settings:
-        """Return the settings of a preset; None = the automatic choice. Models are those of this machine."""
-        from ..pipeline import resolved
-
-        presets = [resolved(each).to_json() for each in ((preset,) if preset else available_presets())]
-        values = presets[0] if preset else [AUTO, *presets]
-        text = json.dumps(values, sort_keys=True)
-        return cls(text if preset else _AUTO_TEXT, hashlib.sha256(text.encode()).hexdigest(), code)
-
-    @property
-    def color(self) -> str:
-        """What reading does with color images."""
-        return "refuse" if self.preset == _AUTO_TEXT else _preset(self.preset).color
-
-    def preset_for(self, image: MedicalImage) -> Preset:
-        """Return the preset for an image; UnsuitablePresetError if the automatic choice is not clear."""
-        return choose_preset(image).preset if self.preset == _AUTO_TEXT else _preset(self.preset)
 
 
 @dataclass(frozen=True)
@@ -72,7 +31,7 @@ class Task:
     Parameters
     ----------
     thumbnail : bool
-        Whether to draw a small picture of the case.
+        Whether to draw a small picture of the case; never done where a header says that text is burned in.
     wait : bool
         Whether to wait for another driver that works on the case.
     anew : bool
@@ -115,7 +74,7 @@ def _analyze_case(task: Task) -> str:
         analysis = _analyze(image, task.settings.preset_for(image), segmentation)
         record = replace(
             _blank_record(task, key, "done", bytes_hash),
-            artifacts=_write_artifacts(analysis, store.artifact_folder(key), task.thumbnail),
+            artifacts=_write_artifacts(analysis, store.artifact_folder(key), task),
             analysis=_fit_to_keep(analysis_to_json(analysis), task.case),
         )
         store.write(record)
@@ -159,11 +118,6 @@ def read_case(case: CohortCase, color: str) -> tuple[MedicalImage, Segmentation 
     return image, read_segmentation(case.segmentation, image) if case.segmentation else None
 
 
-@lru_cache(maxsize=4)
-def _preset(text: str) -> Preset:
-    return Preset.from_json(json.loads(text))
-
-
 def _key(task: Task, bytes_hash: str) -> str:
     return record_key(bytes_hash, task.settings.sha256, task.settings.code, task.case.name)
 
@@ -201,13 +155,13 @@ def _analyze(image: MedicalImage, preset: Preset, segmentation: Segmentation | N
     return run(image, preset, segmentation=segmentation, progress=Progress())
 
 
-def _write_artifacts(analysis: Analysis, folder: Path, thumbnail: bool) -> tuple[str, ...]:
+def _write_artifacts(analysis: Analysis, folder: Path, task: Task) -> tuple[str, ...]:
     from ..export.segmentation import write_segmentation
-    from .thumbnail import write_thumbnail
+    from .thumbnail import says_burned_in, write_thumbnail
 
     with replacing_folder(make_parent(folder)) as aside:
         written = [write_segmentation(aside / "segmentation.seg.nrrd", analysis.segmentation, analysis.image)]
-        if thumbnail:
+        if task.thumbnail and not says_burned_in(task.case.files[0]):
             written.append(write_thumbnail(analysis, aside / "thumbnail.png"))
     return tuple(path.name for path in written)
 

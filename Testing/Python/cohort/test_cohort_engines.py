@@ -7,10 +7,12 @@ import sys
 import threading
 import time
 import types
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
+from MedImageAnalysisLib.cohort.engines import dask_cluster, process
 from MedImageAnalysisLib.cohort.engines.dask_cluster import DaskEngine
 from MedImageAnalysisLib.cohort.engines.pool import PoolEngine
 from MedImageAnalysisLib.cohort.engines.serial import SerialEngine
@@ -104,6 +106,7 @@ class TestPool:
         only_here = types.ModuleType("only_here")
         exec("def work(item): return item", vars(only_here))
         monkeypatch.setitem(sys.modules, "only_here", only_here)
+        monkeypatch.setattr(process, "_STARTS", 2)
         with pytest.raises(MedImageError, match=r"ended before they could work \(exit code 1\).*limit is 2 GB"):
             list(PoolEngine(workers=1, memory_bytes=2_000_000_000).run(only_here.work, GOOD))
 
@@ -172,3 +175,11 @@ def test_dask_ends_every_item_once_and_loses_only_the_case_that_kills_its_worker
     assert raised.error == "ValueError"
     assert "Doe" not in raised.reason + raised.log
     assert {item: outcome.value for item, outcome in seen.items()} == {item: len(item) for item in GOOD}
+
+
+def test_dask_ends_the_run_when_a_worker_has_another_program():
+    outcome = dask_cluster._limited(behave, None, None, "another program", "case")
+    answered = Future()
+    answered.set_result(outcome)
+    with pytest.raises(MedImageError, match="another version of this package"):
+        DaskEngine()._outcome(answered)

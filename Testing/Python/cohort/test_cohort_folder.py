@@ -2,18 +2,22 @@
 
 import gzip
 import json
+import os
+import subprocess
 import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 pytest.importorskip("pydicom", reason="reading DICOM needs the extra 'dicom'")
 sys.path.insert(0, str(Path(__file__).parents[1] / "dicom"))
 from dicom_phantom import image_dataset, object_without_image, write, write_series
 from pydicom.uid import UID
 
+import MedImageAnalysisLib
 from MedImageAnalysisLib.cohort.engines.serial import SerialEngine
 from MedImageAnalysisLib.cohort.folder import FolderIndex
 from MedImageAnalysisLib.cohort.identity import Pseudonyms, key_file_of, without_file_names
@@ -149,15 +153,21 @@ class TestQuarantine:
             open_source(root, KEY).check_suits(load_preset("chest-xray"))
 
 
-SECRETS = ("Mustermann", "Secret", "4711", "19610224", "ACC99887", "Erika")
+SECRETS = ("Mustermann", "Secret", "4711-0815", "19610224", "ACC99887", "Erika")
 
 
 class TestPrivacy:
     @pytest.fixture
-    def store(self, root, tmp_path, simple_preset):
-        """A store made from DICOM that names its patient everywhere: headers, files, folders, table."""
-        identity = {"PatientBirthDate": "19610224", "AccessionNumber": "ACC99887", "StudyDate": "20200101"}
-        folder = root / "Mustermann^Erika" / "4711"
+    def archive(self, root):
+        """DICOM that names its patient everywhere: in headers, files, folders, and values that are none."""
+        identity = {
+            "PatientID": "4711-0815",
+            "PatientBirthDate": "19610224",
+            "AccessionNumber": "ACC99887",
+            "StudyDate": "20200101",
+        }
+        identity |= {"StudyDescription": "Knee of Erika Mustermann", "InstitutionName": "Secret Clinic"}
+        folder = root / "Mustermann^Erika" / "4711-0815"
         for file in write_series(folder, **identity):
             file.rename(file.with_name(f"ACC99887-{file.name}"))
         cut = write(folder / "Secret Mustermann.dcm", radiograph(**identity, SeriesInstanceUID="1.2.88"))
@@ -167,16 +177,26 @@ class TestPrivacy:
             root / "Secret" / "Erika.dcm",
             image_dataset(color, position=None, SamplesPerPixel=3, PhotometricInterpretation="RGB", **identity),
         )
-        (folder / "4711.nrrd").write_bytes(b"NRRD0004\ntype: Mustermann\n")
-        write(folder / "report-4711.dcm", object_without_image(REPORT))
-        store = tmp_path / "store"
-        source = open_source(root, Pseudonyms.from_file(key_file_of(store)))
+        mixed_up = write(
+            root / "Erika" / "mixed-up.dcm",
+            radiograph(**identity, SOPInstanceUID="1.2.99", PixelSpacing=["0.123456789", "0.123456789"]),
+        )
+        mixed_up.write_bytes(mixed_up.read_bytes().replace(b"0.123456789", b"Mustermann "))
+        (folder / "4711-0815.nrrd").write_bytes(b"NRRD0004\ntype: Mustermann\n")
+        write(folder / "report-4711-0815.dcm", object_without_image(REPORT))
+        return root
+
+    @pytest.fixture
+    def store(self, archive, tmp_path, simple_preset):
+        store, folder = tmp_path / "store", archive / "Mustermann^Erika" / "4711-0815"
+        source = open_source(archive, Pseudonyms.from_file(key_file_of(store)))
         tally = run_cohort(source.cases(), store, simple_preset, SerialEngine())
-        assert (tally.done, tally.failed) == (1, 3)
+        assert (tally.done, tally.failed) == (1, 4)
         assert Store(store).keep_quarantine(source.quarantined()) == 1
-        table = root / "Mustermann.csv"
+        table = archive / "Mustermann.csv"
+        damaged = folder / "4711-0815.nrrd"
         table.write_text(
-            f"id,image,patient,patient_name,birth_date,sex\n4711,{folder / '4711.nrrd'},4711,Mustermann,19610224,F\n"
+            f"id,image,patient,patient_name,birth_date,sex\n4711-0815,{damaged},4711-0815,Mustermann,19610224,F\n"
         )
         run_cohort(open_source(table, KEY).cases(), store, simple_preset, SerialEngine())
         pytest.importorskip("pyarrow", reason="the table of a store needs the extra 'cohort'")
@@ -194,9 +214,53 @@ class TestPrivacy:
                     assert secret.encode() not in content, path
         assert b'"F"' in b"".join(path.read_bytes() for path in store.glob("cases/*/*.json"))
 
+    def test_nothing_that_a_run_prints_tells_it(self, archive, tmp_path, simple_preset):
+        pytest.importorskip("typer", reason="the command line needs the extra 'cli'")
+        (tmp_path / "simple.json").write_text(json.dumps(simple_preset.to_json()))
+        options = ["-p", "simple.json", "-o", "store", "--workers", "1"]
+        environment = {**os.environ, "PYTHONPATH": str(Path(MedImageAnalysisLib.__file__).parents[1])}
+        command = [sys.executable, "-m", "MedImageAnalysisLib", "cohort", str(archive), *options]
+        run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert run.returncode == 3
+        assert "1 done, 4 failed, 0 lost, 0 were in the store, 1 left out" in run.stdout
+        assert run.stderr.count("failed: ") == 4
+        assert not [secret for secret in SECRETS if secret in run.stdout + run.stderr]
+
     def test_the_key_lies_beside_the_store(self, store):
         assert key_file_of(store).exists()
         assert not list(store.rglob("*.key"))
+
+
+class TestThumbnails:
+    @pytest.fixture
+    def thumbnails(self, root, tmp_path, simple_preset):
+        """Runs over the archive; returns the thumbnails as arrays."""
+
+        def run():
+            run_cohort(open_source(root, KEY).cases(), tmp_path / "store", simple_preset, SerialEngine())
+            paths = (tmp_path / "store").glob("artifacts/*/*/thumbnail.png")
+            return [sitk.GetArrayFromImage(sitk.ReadImage(str(path)))[..., 0] for path in paths]
+
+        return run
+
+    @pytest.mark.parametrize("side", [90, 224, 600])
+    def test_burned_in_text_is_smeared(self, root, thumbnails, side):
+        pixels = np.full((side, side), 50, np.uint8)
+        pixels[side // 4 : side // 2, side // 4 :] = 150
+        # Strokes of two pixels with gaps of two, as of letters ten pixels high.
+        pixels[4:14, 8:48:4] = pixels[4:14, 9:48:4] = 250
+        root.mkdir()
+        sitk.WriteImage(sitk.GetImageFromArray(pixels), str(root / "image.png"))
+        (thumbnail,) = thumbnails()
+        assert max(thumbnail.shape) <= 96
+        stride = side // thumbnail.shape[1]
+        strokes = thumbnail[1, 8 // stride + 1 : 48 // stride].astype(int)
+        assert np.ptp(strokes) < 0.25 * (250 - 50)
+
+    def test_an_image_that_says_so_has_none(self, root, thumbnails):
+        write(root / "plain.dcm", radiograph(SOPInstanceUID="1.2.70"))
+        write(root / "marked.dcm", radiograph(SOPInstanceUID="1.2.71", BurnedInAnnotation="YES"))
+        assert len(thumbnails()) == 1
 
 
 def decompressed(path):

@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from MedImageAnalysisLib import pipeline
 from MedImageAnalysisLib.cohort import run as driver
 from MedImageAnalysisLib.cohort.dataset import current_records
 from MedImageAnalysisLib.cohort.engines.dask_cluster import DaskEngine
@@ -13,10 +16,12 @@ from MedImageAnalysisLib.cohort.engines.pool import PoolEngine
 from MedImageAnalysisLib.cohort.engines.serial import SerialEngine
 from MedImageAnalysisLib.cohort.identity import Pseudonyms
 from MedImageAnalysisLib.cohort.run import dry_plan, run_cohort
+from MedImageAnalysisLib.cohort.settings import Settings
 from MedImageAnalysisLib.cohort.source import open_source
 from MedImageAnalysisLib.cohort.store import Store
 from MedImageAnalysisLib.errors import Cancelled, InvalidSettingError, UnreadableImageError, UnsuitablePresetError
 from MedImageAnalysisLib.preset import load_preset
+from MedImageAnalysisLib.recognition import load_model
 
 pytestmark = pytest.mark.usefixtures("same_program")
 KEY = Pseudonyms(bytes(32))
@@ -77,6 +82,27 @@ class TestResume:
         assert len(records(store)) == 10
         assert run().reasons == {"the preset changed": 10}
         assert {record.key for record in records(store).values()} == first
+
+    def test_another_choice_of_models_or_engines_does_all_again(self, run, monkeypatch):
+        run()
+        monkeypatch.setattr(pipeline, "resolved", lambda preset: replace(preset, title="On an engine of its own"))
+        assert run().reasons == {"the models or engines that the preset uses changed": 10}
+
+    def test_a_model_that_was_trained_again_is_noticed(self, tmp_path, monkeypatch, simple_preset):
+        shipped = load_model("chest-xray-pneumonia").folder
+        own = shutil.copytree(shipped, tmp_path / "models" / "own")
+        monkeypatch.setenv("MEDIMAGE_MODELS", str(own.parent))
+        preset = replace(simple_preset, models=("own",))
+
+        def settings(version):
+            text = (shipped / "model.json").read_text()
+            described = json.loads(text) | {"name": "own", "version": version}
+            (own / "model.json").write_text(json.dumps(described))
+            return Settings.of(preset, "code")
+
+        before, after = settings("1.0.0"), settings("1.0.1")
+        assert before.sha256 != after.sha256
+        assert after.change_since(before.text) == "the models or engines that the preset uses changed"
 
     def test_a_changed_program_does_all_again(self, run, monkeypatch):
         run()

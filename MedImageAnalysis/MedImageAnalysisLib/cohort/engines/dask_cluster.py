@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ...errors import MedImageError, MissingPackageError
+from ...software import code_fingerprint
 from .engine import Outcome, guarded
 from .worker import prepare_process, time_limit
 
@@ -65,7 +66,7 @@ class DaskEngine:
         # A case that kills its worker is tried on one more worker, then given up: not the default of three.
         # One case at a time per worker, so that no other case is suspected with it.
         settings = {"distributed.scheduler.allowed-failures": 1, "distributed.scheduler.worker-saturation": 1.0}
-        limited = partial(_limited, work, self.memory_bytes, self.seconds_per_case)
+        limited = partial(_limited, work, self.memory_bytes, self.seconds_per_case, code_fingerprint())
         with (
             dask.config.set(settings),
             self._cluster(distributed) as cluster,
@@ -152,7 +153,10 @@ class DaskEngine:
     def _outcome(self, future: Any) -> Outcome:
         problem = future.exception()
         if problem is None:
-            return future.result()
+            outcome = future.result()
+            if outcome.error == _OTHER_PROGRAM:
+                raise MedImageError(_OTHER_PROGRAM)
+            return outcome
         limit = f" or took longer than {self.seconds_per_case:g} s" if self.seconds_per_case else ""
         return Outcome("lost", reason=f"Its worker died{limit} ({type(problem).__name__}).", attempts=2)
 
@@ -174,12 +178,19 @@ class _WorkerCount:
 
 _GONE = "The dask scheduler or all its workers are gone. What was done is in the store: start them and run again."
 
+_OTHER_PROGRAM = (
+    "A dask worker runs another version of this package than this machine. What was done is in the store: install the "
+    "same version on all workers and run again."
+)
+
 
 def _limited(
-    work: Callable[[Item], Any], memory_bytes: int | None, seconds_per_case: float | None, item: Item
+    work: Callable[[Item], Any], memory_bytes: int | None, seconds_per_case: float | None, code: str, item: Item
 ) -> Outcome:
-    """Do the work on a dask worker as the pool's processes do it."""
+    """Do the work on a dask worker as the pool's processes do it, if it runs the same program."""
     prepare_process(memory_bytes)
+    if code_fingerprint() != code:
+        return Outcome("error", reason=_OTHER_PROGRAM, error=_OTHER_PROGRAM)
     with time_limit(seconds_per_case):
         return guarded(work, item)
 

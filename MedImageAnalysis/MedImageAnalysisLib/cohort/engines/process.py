@@ -20,7 +20,7 @@ __all__ = ["WorkerProcess"]
 _START_SECONDS = 300.0
 _BURY_SECONDS = 10.0
 # When so many in a row end before they can work, none ever will.
-_STARTS = 3
+_STARTS = 10
 
 
 class WorkerProcess:
