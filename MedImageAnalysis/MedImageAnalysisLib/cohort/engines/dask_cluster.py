@@ -24,6 +24,7 @@ _WATCH_SECONDS = 1.0
 _RECONNECT_SECONDS = 4.0
 _CLOSE_SECONDS = 5.0
 _COUNT_SECONDS = 5.0
+_HAND_OVER_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,13 @@ class DaskEngine:
         fill()
         while running:
             future = self._next(finished, client, workers)
-            yield running.pop(future.key), self._outcome(future)
+            try:
+                outcome = self._outcome(future)
+            except TimeoutError:
+                # Its worker died before it could hand over the result: the scheduler has it computed again.
+                future.add_done_callback(finished.put)
+                continue
+            yield running.pop(future.key), outcome
             future.release()
             fill()
 
@@ -151,9 +158,9 @@ class DaskEngine:
             return future
 
     def _outcome(self, future: Any) -> Outcome:
-        problem = future.exception()
+        problem = future.exception(_HAND_OVER_SECONDS)
         if problem is None:
-            outcome = future.result()
+            outcome = future.result(_HAND_OVER_SECONDS)
             if outcome.error == _OTHER_PROGRAM:
                 raise MedImageError(_OTHER_PROGRAM)
             return outcome
