@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from breast_ultrasound_net import CloseMember, Member, Stranger, close_view, lesion_window, signs_of
+from breast_ultrasound_net import Member, Stranger, signs_of
 from torch import nn
 from torch.nn import functional as F
 
@@ -35,41 +35,22 @@ def log_odds_of_lesion(scores: torch.Tensor) -> torch.Tensor:
 
 
 class Recognizer(nn.Module):
-    """From canvases to what a model of the kind "onnx" returns; see `MedImageAnalysisLib.recognition.network`.
-
-    The score of member m for category k is s_mk + w d_k c_m + b_k, with the scores s of the whole picture, the log-odds
-    of malignancy c of the close look, and d = (0, -1/2, 1/2). What the close look adds is drawn where the lesion is.
-    """
+    """From canvases to what a model of the kind "onnx" returns; see `MedImageAnalysisLib.recognition.network`."""
 
     names = ("scores", "activation", "strangeness")
 
-    def __init__(
-        self,
-        members: Sequence[Member],
-        close: Sequence[CloseMember],
-        strangers: Sequence[Stranger],
-        weight: float,
-        bias: Sequence[float],
-    ) -> None:
+    def __init__(self, members: Sequence[Member], strangers: Sequence[Stranger]) -> None:
         super().__init__()
-        self.members, self.close = nn.ModuleList(members), nn.ModuleList(close)
-        self.strangers = nn.ModuleList(strangers)
-        self.register_buffer("direction", weight * torch.tensor([0.0, -0.5, 0.5]))
-        self.register_buffer("bias", torch.tensor(bias, dtype=torch.float32))
+        self.members, self.strangers = nn.ModuleList(members), nn.ModuleList(strangers)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         x = F.avg_pool2d(image, 2)
-        found = [member.features(x - 0.5) for member in self.members]
-        seen = [member.pyramid(levels) for member, levels in zip(self.members, found, strict=True)]
-        lesion = torch.sigmoid(torch.stack([logits for _, logits, _ in seen]).mean(0))
-        view = close_view(image, lesion_window(lesion))
-        place = F.avg_pool2d(lesion, 4) + 1e-6
-        place = place / place.sum(dim=(2, 3), keepdim=True)
-        shares = []
-        for member, close, (p, logits, _) in zip(self.members, self.close, seen, strict=True):
-            added = close(view)[:, None] * self.direction
-            shares.append(member.shares(p, logits) + added[:, :, None, None] * place)
-        scores = torch.stack([share.sum(dim=(2, 3)) + self.bias for share in shares], dim=1)
-        strange = [head(signs_of(x, levels)) for head, levels in zip(self.strangers, found, strict=True)]
-        places = float(shares[0].shape[-1] ** 2)
+        shares, strange = [], []
+        for member, stranger in zip(self.members, self.strangers, strict=True):
+            found = member.features(x - 0.5)
+            p, lesion, _ = member.pyramid(found)
+            shares.append(member.shares(p, lesion))
+            strange.append(stranger(signs_of(x, found)))
+        scores = torch.stack([share.sum(dim=(2, 3)) for share in shares], dim=1)
+        places = int(shares[0].shape[-1]) ** 2
         return scores, torch.stack(shares).mean(0) * places, torch.stack(strange).mean(0)

@@ -1,4 +1,4 @@
-"""Train the parts of the network of breast ultrasound, and ask them."""
+"""Train a member of the network of breast ultrasound, and ask it."""
 
 from __future__ import annotations
 
@@ -7,38 +7,26 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 
-from breast_ultrasound_net import (  # noqa: E402
-    CLOSE,
-    CloseMember,
-    Member,
-    close_view,
-    lesion_window,
-    losses,
-)
-from breast_ultrasound_views import Pictures, halved, varied, varied_windows  # noqa: E402
+from breast_ultrasound_net import Member, losses  # noqa: E402
+from breast_ultrasound_views import Pictures, halved, varied  # noqa: E402
 
 BATCH = 16
 RATE = 3e-3
 DECAY = 0.03
-CLOSE_DECAY = 0.05
 AVERAGE = 0.99
 # The first half of the steps see smaller pictures: they cost half.
 SMALL = 96
 SMALL_SHARE = 0.5
 # Every so many epochs it is told how good the average is.
 WATCHED = 15
-
-Network = TypeVar("Network", bound=nn.Module)
 
 
 def train_member(pictures: Pictures, seed: int, epochs: int, watch: Callable[[Member], str] | None = None) -> Member:
@@ -55,37 +43,17 @@ def train_member(pictures: Pictures, seed: int, epochs: int, watch: Callable[[Me
         x, truth = varied(x, mask[chosen], side, random)
         return losses(member(x), truth, category[chosen], balance)
 
-    return _descended(Member(), loss, len(category), seed, epochs, DECAY, watch)
-
-
-def train_close(
-    pictures: Pictures, seed: int, epochs: int, watch: Callable[[CloseMember], str] | None = None
-) -> CloseMember:
-    """Return a close look trained on the lesions of these pictures; `watch` as in :func:`train_member`."""
-    torch.manual_seed(seed)
-    pictures = pictures.part(pictures.category > 0)
-    canvases = torch.from_numpy(pictures.plain)[:, None]
-    window = lesion_window(halved(pictures.mask))
-    malignant = torch.from_numpy(pictures.category == 2).float()
-    weight = torch.where(malignant > 0, 0.5 / malignant.mean(), 0.5 / (1 - malignant.mean()))
-
-    def loss(member: CloseMember, chosen: torch.Tensor, done: float, random: torch.Generator) -> torch.Tensor:
-        x = varied_windows(canvases[chosen].float() / 255, window[chosen], CLOSE, random)
-        truth = 0.05 + 0.9 * malignant[chosen]
-        return F.binary_cross_entropy_with_logits(member(x), truth, weight[chosen])
-
-    return _descended(CloseMember(), loss, len(malignant), seed, epochs, CLOSE_DECAY, watch)
+    return _descended(Member(), loss, len(category), seed, epochs, watch)
 
 
 def _descended(
-    network: Network,
-    loss_of: Callable[[Network, torch.Tensor, float, torch.Generator], torch.Tensor],
+    network: Member,
+    loss_of: Callable[[Member, torch.Tensor, float, torch.Generator], torch.Tensor],
     count: int,
     seed: int,
     epochs: int,
-    decay: float,
-    watch: Callable[[Network], str] | None,
-) -> Network:
+    watch: Callable[[Member], str] | None,
+) -> Member:
     """Return the moving average of a network on its way down the loss.
 
     `loss_of` takes the network, indices of a batch out of `count` cases, the share of the epochs that are done, and a
@@ -93,7 +61,7 @@ def _descended(
     """
     random = torch.Generator().manual_seed(seed)
     average = copy.deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=decay)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     steps = count // BATCH
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, epochs * steps, pct_start=0.15)
     for epoch in range(epochs):
@@ -123,17 +91,6 @@ def _follow(average: nn.Module, network: nn.Module) -> None:
                 old.lerp_(new, 1 - AVERAGE)
             else:
                 old.copy_(new)
-
-
-@torch.no_grad()
-def seen_closely(member: CloseMember, canvases: np.ndarray, window: torch.Tensor) -> np.ndarray:
-    """Return the log-odds of malignancy from what the canvases show in the windows, as means with the mirrored."""
-    found = []
-    for start in range(0, len(canvases), BATCH):
-        part = slice(start, start + BATCH)
-        x = close_view(torch.from_numpy(canvases[part])[:, None].float() / 255, window[part])
-        found.append((member(x) + member(x.flip(-1))) / 2)
-    return torch.cat(found).numpy()
 
 
 @torch.no_grad()

@@ -14,14 +14,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["CloseMember", "Member", "close_view", "lesion_window", "losses"]
+__all__ = ["Member", "Stranger", "losses", "signs_of"]
 
 WIDTHS = (16, 32, 64, 88, 96)
 PYRAMID = 56
 READ = 96
 CATEGORIES = 3
-CLOSE = 96
-CLOSE_WIDTHS = (16, 32, 64, 96)
 
 
 def layer(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -120,62 +118,6 @@ def losses(
         missed = ((1 - dice) * has).sum() / has.sum().clamp(min=1)
         total = total + weight * (2 * F.binary_cross_entropy_with_logits(logits, truth) + missed)
     return total
-
-
-class CloseMember(nn.Module):
-    """Looks closely at the lesion and its surroundings; from windows (batch, 1, 96, 96) to log-odds of malignancy."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = layer(1, CLOSE_WIDTHS[0], 5, 2)
-        self.down = nn.Sequential(*(nn.Sequential(layer(a, b, 3, 2), Block(b)) for a, b in pairwise(CLOSE_WIDTHS)))
-        self.drop = nn.Dropout(0.4)
-        self.malignant = nn.Linear(CLOSE_WIDTHS[-1], 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return log-odds (batch,) of malignant against benign."""
-        found = self.down(self.stem(x - 0.5))
-        return self.malignant(self.drop(found.mean(dim=(2, 3))))[:, 0]
-
-
-def lesion_window(lesion: torch.Tensor) -> torch.Tensor:
-    """Return where to look closely: center x, center y and half side, shape (batch, 3), in halves of the canvas.
-
-    The center of mass of the probabilities `lesion` (batch, 1, h, w), and 3.2 times the larger standard deviation along
-    rows and columns: a uniform disk fills 62 % of the window's side.
-    """
-    places = _steps(int(lesion.shape[-1]))
-    # Squares: where hardly anything is suspected, what is suspected most should count.
-    weight = lesion**2 + 1e-6
-    total = weight.sum(dim=(1, 2, 3))
-    along_x, along_y = weight.sum(dim=(1, 2)), weight.sum(dim=(1, 3))
-    x, y = (along_x * places).sum(1) / total, (along_y * places).sum(1) / total
-    spread_x = (along_x * (places - x[:, None]) ** 2).sum(1) / total
-    spread_y = (along_y * (places - y[:, None]) ** 2).sum(1) / total
-    half = 3.2 * torch.sqrt(torch.maximum(spread_x, spread_y))
-    return torch.stack([x, y, torch.clamp(half, min=0.15, max=1.0)], dim=1)
-
-
-def _steps(count: int) -> torch.Tensor:
-    """Return the centers of equal parts of -1 to 1; as plain numbers, so that a network's file holds them as such."""
-    return torch.tensor([(index + 0.5) * 2 / count - 1 for index in range(count)])
-
-
-def close_view(canvas: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
-    """Return what canvases (batch, 1, s, s) show in the windows, (batch, 1, CLOSE, CLOSE), by linear interpolation.
-
-    Products of two matrices per image, as a network's file may have no operator that samples freely.
-    """
-    size = int(canvas.shape[-1])
-    steps = _steps(CLOSE)
-    places = torch.tensor([float(index) for index in range(size)])
-
-    def weights(center: torch.Tensor) -> torch.Tensor:
-        at = (center[:, None] + window[:, 2:3] * steps + 1) * (size / 2) - 0.5
-        at = torch.clamp(at, min=0.0, max=size - 1.0)
-        return F.relu(1 - torch.abs(at[:, :, None] - places))
-
-    return (weights(window[:, 1]) @ canvas[:, 0] @ weights(window[:, 0]).transpose(1, 2))[:, None]
 
 
 class Stranger(nn.Module):

@@ -107,29 +107,18 @@ def varied(
     return exposed_otherwise(x, random), mask
 
 
-def varied_windows(canvas: torch.Tensor, window: torch.Tensor, side: int, random: torch.Generator) -> torch.Tensor:
-    """Return what canvases show in the windows (center x, center y, half side), each varied: (batch, 1, side, side)."""
-    count = len(canvas)
-    half = window[:, 2] * torch.exp(_uniform(count, -0.25, 0.3, random))
-    center = window[:, :2] + 0.25 * window[:, 2:] * (2 * torch.rand(count, 2, generator=random) - 1)
-    grid = _bent(_moved(count, random, 12, zoom=0.0, shift=0.0), random)
-    grid = F.interpolate(grid.permute(0, 3, 1, 2), size=(side, side), mode="bilinear", align_corners=False)
-    grid = grid.permute(0, 2, 3, 1) * half.view(-1, 1, 1, 1) + center.view(-1, 1, 1, 2)
-    return exposed_otherwise(F.grid_sample(canvas, grid, padding_mode="border", align_corners=False), random)
-
-
 def _uniform(count: int, low: float, high: float, random: torch.Generator) -> torch.Tensor:
     return low + (high - low) * torch.rand(count, generator=random)
 
 
-def _moved(count: int, random: torch.Generator, side: int = 20, zoom: float = 0.3, shift: float = 0.2) -> torch.Tensor:
+def _moved(count: int, random: torch.Generator, side: int = 20) -> torch.Tensor:
     """Return sampling grids (count, side, side, 2) of random similarity transforms, half of them mirrored."""
     angle = _uniform(count, -0.25, 0.25, random)
-    scale = torch.exp(_uniform(count, -zoom, zoom, random))
+    scale = torch.exp(_uniform(count, -0.3, 0.3, random))
     stretch = torch.exp(_uniform(count, -0.12, 0.12, random))
     mirror = 1 - 2 * torch.randint(0, 2, (count,), generator=random).float()
     cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale
-    shifts = [_uniform(count, -shift, shift, random) for _ in range(2)]
+    shifts = [_uniform(count, -0.2, 0.2, random) for _ in range(2)]
     rows = torch.stack(
         [mirror * cosine * stretch, -sine, shifts[0], mirror * sine, cosine / stretch, shifts[1]], dim=1
     ).view(count, 2, 3)

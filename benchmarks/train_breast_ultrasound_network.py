@@ -4,9 +4,10 @@ Data: the training part of breast_ultrasound_busi (Al-Dhabyani et al. 2020, doi:
 its other part, of other groups of near-duplicates, only gives figures. Needs torch, onnx and onnxruntime beside the
 rest; about an hour on one core.
 
-    python benchmarks/train_breast_ultrasound_network.py --output .../segmentation/breast_ultrasound/weights.onnx
+    python benchmarks/train_breast_ultrasound_network.py --library MedImageAnalysis/MedImageAnalysisLib
 
-What is trained is kept in the folder `--work` and taken up again there; `--member` and `--close` train one part only.
+writes `segmentation/breast_ultrasound/weights.onnx` and `models/breast-ultrasound-lesion-network` there. Members are
+kept in the folder `--work` and taken up again.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 
 from breast_ultrasound_export import Outliner  # noqa: E402
-from breast_ultrasound_fit import seen, seen_closely, train_close, train_member  # noqa: E402
-from breast_ultrasound_net import CATEGORIES, CloseMember, Member, lesion_window  # noqa: E402
+from breast_ultrasound_fit import seen, train_member  # noqa: E402
+from breast_ultrasound_net import CATEGORIES, Member  # noqa: E402
+from breast_ultrasound_recognizer import recognizer, write_recognizer  # noqa: E402
 from breast_ultrasound_views import CANVAS, Pictures, halved, read_pictures  # noqa: E402
 
 from MedImageAnalysisLib.recognition.training.fitting import group_folds  # noqa: E402
@@ -37,7 +39,6 @@ FOLDS = 3
 MEMBERS = (0, 2)
 # Of each member; the others got less time when the weights that ship were made.
 EPOCHS = (90, 60, 60)
-CLOSE_EPOCHS = 60
 
 
 def folds(pictures: Pictures) -> np.ndarray:
@@ -56,24 +57,6 @@ def member(pictures: Pictures, fold: int, work: Path) -> Member:
     made = Member()
     made.load_state_dict(torch.load(path, weights_only=True))
     return made.eval()
-
-
-def close_member(pictures: Pictures, fold: int, work: Path) -> CloseMember:
-    """Return the close look that has not seen a fold, trained if it is not stored."""
-    path = work / f"close-{fold}.pt"
-    if not path.is_file():
-        own = folds(pictures) == fold
-        left_out = pictures.part(own & (pictures.category > 0))
-        made = train_close(pictures.part(~own), SEED + fold, CLOSE_EPOCHS, lambda each: watched_closely(each, left_out))
-        torch.save(made.state_dict(), path)
-    made = CloseMember()
-    made.load_state_dict(torch.load(path, weights_only=True))
-    return made.eval()
-
-
-def watched_closely(network: CloseMember, pictures: Pictures) -> str:
-    scores = seen_closely(network, pictures.plain, lesion_window(halved(pictures.mask)))
-    return f"benign against malignant AUC {roc_auc(scores, pictures.category == 2):.3f} in the true windows"
 
 
 def watched(network: Member, pictures: Pictures) -> str:
@@ -98,9 +81,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
     parser.add_argument("--work", type=Path, default=Path(".medimage-training"), help="where what is trained is kept")
-    parser.add_argument("--output", type=Path, help="file to write: the network that outlines")
+    parser.add_argument("--library", type=Path, help="folder to write into")
     parser.add_argument("--member", type=int, help="only train this member and keep it")
-    parser.add_argument("--close", type=int, help="only train this close look and keep it")
     options = parser.parse_args()
     # One thread: sums in another order would give other weights.
     torch.set_num_threads(1)
@@ -108,11 +90,12 @@ def main() -> None:
     known = pictures.part(~pictures.held_out)
     if options.member is not None:
         member(known, options.member, options.work)
-    if options.close is not None:
-        close_member(known, options.close, options.work)
-    if options.output:
-        outliner = Outliner([member(known, fold, options.work) for fold in MEMBERS])
-        options.output.write_bytes(as_onnx(outliner, CANVAS, Outliner.names))
+    if options.library:
+        members = {fold: member(known, fold, options.work) for fold in MEMBERS}
+        outliner = as_onnx(Outliner(list(members.values())), CANVAS, Outliner.names)
+        (options.library / "segmentation" / "breast_ultrasound" / "weights.onnx").write_bytes(outliner)
+        made = recognizer(members, known, folds(known), options.data, options.work)
+        write_recognizer(made, options.data, options.library / "models")
 
 
 if __name__ == "__main__":
