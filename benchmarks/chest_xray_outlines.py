@@ -3,6 +3,9 @@
 `chest_xray_outlines.csv` holds the outlines, drawn by the developers of this package on pictures under CC BY of
 chest_xray_lungs (adults) and chest_xray_kermany (children); they are not a radiologist's. Points are in percent of the
 longer side of the picture. Borders are drawn roughly and then moved to the strongest edge nearby.
+
+The table grew in rounds: the first was drawn for the classical method, the second for the network. A picture drawn
+again in a later round replaces its earlier outlines from that round on.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ import SimpleITK as sitk
 from scipy import ndimage
 from skimage.draw import polygon2mask
 
-__all__ = ["Drawing", "labels", "read_drawings", "read_pixels", "split_lungs"]
+__all__ = ["FIRST_ROUND", "LAST_ROUND", "Drawing", "labels", "read_drawings", "read_pixels", "split_lungs"]
+
+FIRST_ROUND, LAST_ROUND = 1, 2
 
 # How far, in shares of the longer side, a border may move to an edge, and how much a step aside costs.
 _REACH = 0.02
@@ -38,10 +43,12 @@ class Drawing:
     left_outer: np.ndarray
 
 
-def read_drawings(path: Path) -> tuple[Drawing, ...]:
-    """Read the table of outlines."""
+def read_drawings(path: Path, last_round: int) -> tuple[Drawing, ...]:
+    """Read the table of outlines as it was after a round: one drawing per picture."""
     with path.open(newline="", encoding="utf-8") as file:
-        return tuple(_drawing(row) for row in csv.DictReader(file))
+        rows = sorted(csv.DictReader(file), key=lambda row: int(row["round"]))
+    latest = {(row["set"], row["image"]): row for row in rows if int(row["round"]) <= last_round}
+    return tuple(_drawing(row) for row in latest.values())
 
 
 def read_pixels(path: Path) -> np.ndarray:

@@ -3,8 +3,12 @@
     python benchmarks/segmentation_chest_xray.py --folds FOLDER [--sheet worst.png]
     python benchmarks/segmentation_chest_xray.py [--cases 20] [--sheet worst.png]
 
+Each row is of one engine, classical or network, so that both can be compared.
+
 With `--folds`: out-of-fold accuracy, by which all choices are made. FOLDER holds the `fold0.npz` ... that
-`train_chest_xray.py` writes, so that every patient is tested with weights that have not seen him. JSRT is not read.
+`train_chest_xray.py` writes, or the `fold0.onnx` ... of `train_chest_xray_network.py`, so that every patient is tested
+with weights that have not seen him; beside a network only the frame and the heart's shape come from the classical
+weights that ship, which have seen him. JSRT is not read.
 - drawn: lung fields, heart and cardiothoracic ratio of `chest_xray_outlines.csv`.
 - chest_xray_lungs: its masks include the lung behind heart and mediastinum, so the lung fields found are compared with
   them outside the mediastinum only: the reference is cut, row by row, at the medial borders found.
@@ -28,7 +32,7 @@ import SimpleITK as sitk
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 
-from chest_xray_outlines import labels, read_drawings, read_pixels, split_lungs  # noqa: E402
+from chest_xray_outlines import LAST_ROUND, labels, read_drawings, read_pixels, split_lungs  # noqa: E402
 from scoring import Case as ScoredCase  # noqa: E402
 from scoring import contact_sheet, dice, hausdorff95, jaccard, overlay, square  # noqa: E402
 
@@ -43,6 +47,7 @@ from MedImageAnalysisLib.terminology import segment  # noqa: E402
 JSRT_WIDTH_MM = 350.0
 ASSUMED_WIDTH_MM = 400.0
 KEYS = ("right-lung", "left-lung", "heart")
+SUFFIXES = {"classical": ".npz", "network": ".onnx"}
 COLORS = {"right-lung": (1, 0, 0), "left-lung": (0, 1, 0), "heart": (0, 0.6, 1)}
 HEADER = (
     "| set | cases | lungs Dice mean / p5 | 95 % Hausdorff mm | heart IoU mean / p5 | CTR MAE | CTR bias ± SD "
@@ -95,7 +100,7 @@ def v7(data: Path) -> Iterator[Case]:
 def drawn(data: Path) -> Iterator[Case]:
     """Read the pictures whose outlines were drawn by the developers; children's pictures are their own patients."""
     lungs = {case.name: case for case in v7(data)}
-    for drawing in read_drawings(HERE / "chest_xray_outlines.csv"):
+    for drawing in read_drawings(HERE / "chest_xray_outlines.csv", LAST_ROUND):
         pixels = read_pixels(data / drawing.folder / drawing.image)
         case = lungs.get(drawing.image)
         whole = case.truth["right-lung"] | case.truth["left-lung"] if case else None
@@ -211,49 +216,59 @@ def sheet(scores: list[Score], path: Path, size: int = 400, columns: int = 5) ->
 
 
 def use_weights(path: Path | None) -> None:
-    """Make the method use other weights than those that ship."""
-    from MedImageAnalysisLib.segmentation.chest_xray import cascade as weights
-    from MedImageAnalysisLib.segmentation.chest_xray import method
+    """Make the method use other weights than those that ship, of the engine that the file is for."""
+    from MedImageAnalysisLib.segmentation.chest_xray import cascade, method, outliners
 
-    if path is not None:
-        cascade = weights.read_cascade(path)
-        method.load_cascade = lambda: cascade
+    method.load_cascade = cascade.load_cascade
+    method.load_network_outliner = outliners.load_network_outliner
+    if path is not None and path.suffix == ".onnx":
+        method.load_network_outliner = lambda: outliners.network_outliner(path)
+    elif path is not None:
+        read = cascade.read_cascade(path)
+        method.load_cascade = lambda: read
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
     parser.add_argument("--cases", type=int, help="at most so many cases per set, evenly chosen")
-    parser.add_argument("--sheet", type=Path, help="write the worst twenty cases of each set as pictures")
-    parser.add_argument("--weights", type=Path, help="weights to test instead of those that ship")
-    parser.add_argument("--folds", type=Path, help="folder with fold0.npz ...: weights that have not seen the patient")
+    parser.add_argument("--sheet", type=Path, help="write the worst five cases of each set and engine as pictures")
+    parser.add_argument("--weights", type=Path, help="weights to test instead of those that ship (.npz or .onnx)")
+    parser.add_argument("--folds", type=Path, help="folder with fold0.npz, fold0.onnx ...: weights without the patient")
+    parser.add_argument("--engine", nargs="+", default=list(SUFFIXES), choices=list(SUFFIXES))
     options = parser.parse_args()
     print(HEADER)
-    use_weights(options.weights)
-    method = ChestXray()
     sets = {"drawn": drawn, "chest_xray_lungs": v7} if options.folds else {"chest_xray_jsrt": jsrt}
     for name, cases in sets.items():
-        scores = evaluated(list(cases(options.data)), options, method)
-        print(row_of(name, scores), flush=True)
-        for problem in (s for s in scores if s.problem):
-            print(f"  {problem.case.name}: {problem.problem}")
-        if options.sheet:
-            worst = sorted(scores, key=lambda s: np.nan_to_num(s.heart_iou) + s.lungs_dice)[:20]
-            sheet(worst, options.sheet.with_name(f"{options.sheet.stem}-{name}.png"))
+        read = list(cases(options.data))
+        if options.cases:
+            read = [read[i] for i in np.linspace(0, len(read) - 1, options.cases).astype(int)]
+        for engine in options.engine:
+            scores = evaluated(read, options, engine)
+            if not scores:
+                continue
+            print(row_of(f"{name}, {engine}", scores), flush=True)
+            for problem in (s for s in scores if s.problem):
+                print(f"  {problem.case.name}: {problem.problem}")
+            if options.sheet:
+                worst = sorted(scores, key=lambda s: np.nan_to_num(s.heart_iou) + s.lungs_dice)[:5]
+                sheet(worst, options.sheet.with_name(f"{options.sheet.stem}-{name}-{engine}.png"))
 
 
-def evaluated(cases: list[Case], options: argparse.Namespace, method: ChestXray) -> list[Score]:
-    if options.cases:
-        cases = [cases[i] for i in np.linspace(0, len(cases) - 1, options.cases).astype(int)]
+def evaluated(cases: list[Case], options: argparse.Namespace, engine: str) -> list[Score]:
+    """Return the scores of an engine; none if the folder of folds has no weights of it."""
+    method = ChestXray(engine=engine)
     if not options.folds:
+        use_weights(options.weights)
         return [scored(case, method) for case in cases]
     from train_chest_xray import FOLDS, fold_of
 
     scores = []
     for fold in range(FOLDS):
-        use_weights(options.folds / f"fold{fold}.npz")
-        scores += [scored(case, method) for case in cases if fold_of(case.group) == fold]
-    use_weights(options.weights)
+        path = options.folds / f"fold{fold}{SUFFIXES[engine]}"
+        if path.exists():
+            use_weights(path)
+            scores += [scored(case, method) for case in cases if fold_of(case.group) == fold]
     return scores
 
 

@@ -1,7 +1,8 @@
 """Fit the cascade of pixel classifiers of the method `chest-xray` and write `segmentation/chest_xray/weights.npz`.
 
 Data: lung masks of chest_xray_lungs (83 pictures, V7 Labs, CC BY 4.0; pictures of the ieee8023 collection, CC BY) and
-the outlines of `chest_xray_outlines.csv` on 33 of them and on 8 pictures of children of chest_xray_kermany (CC BY 4.0).
+the first round of `chest_xray_outlines.csv`, on 33 of them and on 8 pictures of children of chest_xray_kermany (CC BY
+4.0).
 JSRT is not read here: it is for evaluation only. Needs numpy, scipy, SimpleITK and scikit-image; a few minutes each:
 
     python benchmarks/train_chest_xray.py --data ../shared/data --output /tmp/chest_xray
@@ -31,7 +32,7 @@ from skimage.morphology import convex_hull_image
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 
-from chest_xray_outlines import labels, read_drawings, read_pixels, split_lungs  # noqa: E402
+from chest_xray_outlines import FIRST_ROUND, labels, read_drawings, read_pixels, split_lungs  # noqa: E402
 
 from MedImageAnalysisLib.segmentation.chest_xray.cascade import CHANNELS  # noqa: E402
 from MedImageAnalysisLib.segmentation.chest_xray.heart_shape import HeartShape, fit_shape  # noqa: E402
@@ -71,9 +72,9 @@ class Example:
         return around(columns.min(), rows.min(), columns.max(), rows.max())
 
 
-def examples(data: Path) -> list[Example]:
-    """Read all pictures that may be used for fitting."""
-    drawings = {(d.folder, d.image): d for d in read_drawings(HERE / "chest_xray_outlines.csv")}
+def examples(data: Path, last_round: int = FIRST_ROUND) -> list[Example]:
+    """Read all pictures that may be used for fitting, with the outlines drawn up to a round."""
+    drawings = {(d.folder, d.image): d for d in read_drawings(HERE / "chest_xray_outlines.csv", last_round)}
     found = []
     with (data / "chest_xray_lungs" / "labels.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):

@@ -1,4 +1,4 @@
-"""Chest radiographs, on a drawn chest of known content and, for accuracy, on real ones with masks."""
+"""Chest radiographs by the classical method, on a drawn chest and, for accuracy, on real ones with masks."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ KEYS = ("right-lung", "left-lung", "heart")
 
 
 def segmented(image: sitk.Image, **settings) -> Segmentation:
-    return METHODS["chest-xray"](**settings)(image, None, Progress())
+    return METHODS["chest-xray"](engine="classical", **settings)(image, None, Progress())
 
 
 def masks_of(segmentation: Segmentation) -> dict[str, np.ndarray]:
@@ -198,7 +198,7 @@ def test_volume_is_refused():
 
 def test_cancel_is_obeyed(drawing):
     with pytest.raises(Cancelled):
-        METHODS["chest-xray"]()(drawing, None, Progress(cancelled=lambda: True))
+        METHODS["chest-xray"](engine="classical")(drawing, None, Progress(cancelled=lambda: True))
 
 
 def test_weights_fit_what_the_features_are():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segmentation
 from ...errors import UnsuitablePresetError
+from ...networks import networks_available
 from ...parameters import parameter
 from ...progress import Progress
 from ...terminology import segment
@@ -16,13 +17,12 @@ from ..method import METHODS, SegmentationMethod
 from ..pixel_classifier.frame import Frame, around, sampled, whole_picture
 from ..pixel_classifier.outline import bounds, labels_on, levels, main_part
 from ..pixel_classifier.picture import check_picture, exposed, reduced
-from ..pixel_classifier.stage import run_stages
 from .cascade import CHANNELS, Cascade, load_cascade
-from .plausibility import plausible, without_notches
+from .outliners import STRUCTURES, Outliner, classical_outliner, load_network_outliner
+from .plausibility import plausible
 
 __all__ = ["ChestXray"]
 
-_KEYS = ("right-lung", "left-lung", "heart")
 _LEAST_SIZE = 64
 # Least share of the picture's square that both lungs together fill: noise and other anatomy show specks of "lung".
 _LEAST_LUNGS = 0.06
@@ -39,8 +39,9 @@ class ChestXray(SegmentationMethod):
 
     The lung fields are those of the SCR database (van Ginneken 2006): what is seen of the lungs beside heart, great
     vessels and above the diaphragm, without the parts behind them. The heart is the cardiac silhouette from the great
-    vessels to the diaphragm. The picture must be in standard display: its left is the patient's right. See
-    :mod:`..pixel_classifier` for the method and `Docs/presets/chest-xray.md` for data and accuracy.
+    vessels to the diaphragm. The picture must be in standard display: its left is the patient's right. A cascade of
+    pixel classifiers (:mod:`..pixel_classifier`) finds the chest; it or a small network (:mod:`.outliners`) outlines
+    what is in it. See `Docs/presets/chest-xray.md` for data and accuracy of both.
     """
 
     name = "chest-xray"
@@ -58,6 +59,18 @@ class ChestXray(SegmentationMethod):
         "Whether bone is bright (as usual) or dark (a negative); 'auto' takes the one in which lungs are found.",
         choices=("auto", "bright-bone", "dark-bone"),
     )
+    engine: str = parameter(
+        "auto",
+        "What outlines lungs and heart: the network, which is more accurate and needs the packages onnx and "
+        "onnxruntime, or the classical method, which needs neither. 'auto' takes the network where they are installed.",
+        choices=("auto", "classical", "network"),
+    )
+
+    def resolved(self) -> ChestXray:
+        """Return the method with the engine that it uses on this machine."""
+        if self.engine != "auto":
+            return self
+        return replace(self, engine="network" if networks_available() else "classical")
 
     def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the segmentation; a structure that cannot be found plausibly is left out.
@@ -68,32 +81,29 @@ class ChestXray(SegmentationMethod):
             If the image is not 2D, or too small.
         UnsuitablePresetError
             If no lung is found.
+        MissingPackageError
+            If the network is asked for and onnx or onnxruntime is not installed.
         """
         check_picture(image, "A chest radiograph", "to outline the lungs", _LEAST_SIZE)
         cascade = load_cascade()
+        is_network = self.resolved().engine == "network"
+        outliner = load_network_outliner() if is_network else classical_outliner(cascade)
         pixels, factor = reduced(image)
         valid = exposed(pixels)
         progress.step("Looking for the chest", 0.1)
         pixels, frame = self._located(pixels, valid, cascade)
         progress.step("Outlining lungs and heart", 0.4)
-        frame = _refined(pixels, valid, frame, cascade)
-        content = sampled(pixels, valid, frame, cascade.frame_size)
-        found = run_stages(cascade.outline, content)
-        width = self.smoothing / 100 * cascade.frame_size
-        completed = cascade.heart.completed(found[-1])
-        heart = found[-1] if completed is None else completed
-        lungs = (
-            without_notches(found[CHANNELS.index(key)], found[CHANNELS.index(f"{key}-whole")], heart)
-            for key in _KEYS[:2]
-        )
-        structures = (*lungs, heart)
+        frame = _refined(pixels, valid, frame, outliner)
+        content = sampled(pixels, valid, frame, outliner.size)
+        structures = outliner.structures(outliner.outline(content))
+        width = self.smoothing / 100 * outliner.size
         outlines = tuple(levels(structure, width) for structure in structures)
         shown = [index for index, is_plausible in enumerate(plausible(*outlines, content[0])) if is_plausible]
         if not {0, 1} & set(shown):
             raise UnsuitablePresetError(f"No lungs were found. {_ADVICE}")
         progress.step("Drawing smooth outlines", 0.8)
         labelmap = labels_on(image, tuple(outlines[index] for index in shown), frame, factor)
-        segments = (segment(_KEYS[index], label) for label, index in enumerate(shown, start=1))
+        segments = (segment(STRUCTURES[index], label) for label, index in enumerate(shown, start=1))
         return Segmentation((labelmap,), tuple(segments))
 
     def _located(self, pixels: np.ndarray, valid: np.ndarray, cascade: Cascade) -> tuple[np.ndarray, Frame]:
@@ -127,10 +137,9 @@ def _frame_of(found: np.ndarray, frame: Frame) -> Frame | None:
     return around(x + left * step_x, y + top * step_y, x + (right + 1) * step_x, y + (bottom + 1) * step_y)
 
 
-def _refined(pixels: np.ndarray, valid: np.ndarray, frame: Frame, cascade: Cascade) -> Frame:
+def _refined(pixels: np.ndarray, valid: np.ndarray, frame: Frame, outliner: Outliner) -> Frame:
     """Return the frame around the lungs as the first outline sees them; the locating stage is coarse."""
-    first = cascade.outline[0]
-    seen = first(sampled(pixels, valid, frame, first.size))
+    seen = outliner.first(sampled(pixels, valid, frame, outliner.first_size))
     closer = _frame_of(seen, frame)
     # One side may be lost in a bad frame: then the first guess is the better one.
     if closer is None or closer.half_width < 0.5 * frame.half_width or closer.half_height < 0.5 * frame.half_height:
