@@ -72,7 +72,7 @@ def run(
     MedImageError
         If a stage refuses the image, with what, where and what to do.
     """
-    warnings = image.info.warnings + check_suits(preset, image)
+    doubts = check_suits(preset, image)
     preset = resolved(preset)
     image, taken_for = _with_unit(image, preset)
     stages = _Stages(image, preset)
@@ -94,7 +94,7 @@ def run(
         features = stages.extract(processed, on_processed, "", progress.part(0.7, 0.9))
     measurements = stages.measure(on_input, progress.part(0.9, 0.95))
     recognitions = stages.recognize(processed, on_input, features, measurements, progress.part(0.95, 0.98))
-    quality = assess(QualityCase(image, on_input, measurements), progress.part(0.98, 1.0))
+    quality = assess(QualityCase(image, on_input, measurements, doubts), progress.part(0.98, 1.0))
     progress.step("Done", 1.0)
     provenance = Provenance(
         input_sha256=content_hash(image.pixels),
@@ -102,7 +102,7 @@ def run(
         software=software_versions(),
         steps=tuple(stages.records),
         corrections=image.info.corrections,
-        warnings=warnings + taken_for + assumption,
+        warnings=image.info.warnings + doubts + taken_for + assumption,
         segmentation_sha256=segmentation_hash(segmentation) if segmentation else "",
     )
     return Analysis(image, processed, on_input, features, measurements, recognitions, provenance, quality)

@@ -17,11 +17,21 @@ GREEN, AMBER, RED = "green", "amber", "red"
 
 @dataclass(frozen=True, eq=False)
 class QualityCase:
-    """What there is to judge: the image as it came, and what was found on its grid."""
+    """What there is to judge: the image as it came, and what was found on its grid.
+
+    Parameters
+    ----------
+    image : MedicalImage
+    segmentation : Segmentation
+    measurements : tuple of Measurement
+    doubts : tuple of str
+        Why the image may not be of the kind that the preset is made for.
+    """
 
     image: MedicalImage
     segmentation: Segmentation
     measurements: tuple[Measurement, ...]
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

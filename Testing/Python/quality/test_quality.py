@@ -110,6 +110,57 @@ def test_sizes_are_not_judged_without_spacing(lung_labels):
     assert level_of(case_of(lung_labels, spacing_source=""), "plausible-size") is None
 
 
+def with_heart(labels, column):
+    hearted = labels.copy()
+    z, y, x = np.ogrid[:110, :80, :160]
+    heart = ((x - column) / 14) ** 2 + ((y - 40) / 15) ** 2 + ((z - 45) / 20) ** 2 < 1
+    hearted[heart] = 3
+    case = case_of(hearted)
+    found = Segmentation(case.segmentation.layers, (*case.segmentation.segments, segment("heart", 3)))
+    return QualityCase(case.image, found, ())
+
+
+@pytest.mark.parametrize(("column", "level"), [(88, "green"), (80, "green"), (70, "red")])
+def test_a_heart_on_the_right_is_red(lung_labels, column, level):
+    assert level_of(with_heart(lung_labels, column), "heart-side") == level
+
+
+def test_a_mirrored_image_is_found_out_by_the_heart(lung_labels):
+    case = with_heart(lung_labels, 88)
+    layer = sitk.GetArrayFromImage(case.segmentation.layers[0])[:, :, ::-1]
+    # The method called the lungs by their place, as ours do.
+    mirrored = sitk.GetImageFromArray(np.choose(layer, [0, 2, 1, 3]).astype(np.uint8))
+    mirrored.CopyInformation(case.segmentation.layers[0])
+    found = QualityCase(case.image, Segmentation((mirrored,), case.segmentation.segments), ())
+    assert level_of(found, "sides") == "green"
+    assert level_of(found, "heart-side") == "red"
+
+
+def test_the_size_of_what_is_cut_off_is_not_judged(lung_labels):
+    assert level_of(case_of(lung_labels[48:60].copy()), "plausible-size") is None
+
+
+def test_doubts_about_the_kind_of_image_are_amber(lung_labels):
+    case = case_of(lung_labels)
+    doubted = QualityCase(case.image, case.segmentation, (), doubts=("The image says body part KNEE.",))
+    assert level_of(case, "suitability") == "green"
+    assert level_of(doubted, "suitability") == "amber"
+
+
+def test_ct_off_its_scale_is_amber(lung_labels):
+    generator = np.random.default_rng(0)
+    pixels = np.where(lung_labels > 0, -800, 40) + generator.normal(0, 10, lung_labels.shape)
+    assert level_of(case_of(lung_labels, pixels), "hounsfield-scale") == "green"
+    assert level_of(case_of(lung_labels, pixels + 1024), "hounsfield-scale") == "amber"
+
+
+@pytest.mark.parametrize(("shift", "level"), [(0, "green"), (6, "amber")])
+def test_slices_acquired_in_turns_and_shifted_are_amber(lung_labels, shift, level):
+    pixels = np.where(lung_labels > 0, -800.0, 40.0)
+    pixels[::2] = np.roll(pixels[::2], shift, axis=2)
+    assert level_of(case_of(lung_labels, pixels), "slice-motion") == level
+
+
 def test_a_missing_measurement_is_amber_with_its_reason(lung_labels):
     missing = Measurement("ctr", "Ratio", float("nan"), "1", "", "", reason="No heart was found.")
     (finding,) = CHECKS["missing-measurements"]()(case_of(lung_labels, measurements=[missing]))
@@ -120,7 +171,9 @@ def test_a_missing_measurement_is_amber_with_its_reason(lung_labels):
 def test_a_radiograph_is_judged_too(lung_labels):
     flat = lung_labels[55]
     pixels = np.where(flat > 0, 200, 900) + np.random.default_rng(0).normal(0, 5, flat.shape)
-    findings = assess(case_of(flat.copy(), pixels))
+    case = case_of(flat.copy(), pixels)
+    radiograph = MedicalImage(case.image.pixels, ImageInfo(modality="DX", spacing_source="ImagerPixelSpacing"))
+    findings = assess(QualityCase(radiograph, case.segmentation, ()))
     assert overall(findings) == "green"
 
 
