@@ -5,9 +5,8 @@ which is imported inside functions, so that starting Slicer costs nothing.
 """
 # ruff: noqa: PT009  (Slicer runs its self-tests by unittest)
 
-import contextlib
 import os
-import subprocess
+from pathlib import Path
 from typing import Union
 
 import qt
@@ -108,6 +107,7 @@ class MedImageAnalysisParameterNode:
     inputVolume - The image to analyze.
     inputSegmentation - An existing segmentation that replaces the automatic one.
     preset - Name of the preset, or "auto".
+    model - Name of the recognition model that replaces those of the preset, or "".
     showResults - Whether results are shown in the views when the analysis is done.
     summary - What was recognized, as rich text.
     findings - What bears on trust in the results, as rich text.
@@ -117,6 +117,7 @@ class MedImageAnalysisParameterNode:
     inputVolume: Union[vtkMRMLScalarVolumeNode, vtkMRMLVectorVolumeNode, None]  # noqa: UP007  Slicer 5.10 has no "|"
     inputSegmentation: vtkMRMLSegmentationNode
     preset: str = "auto"
+    model: str = ""
     showResults: bool = True
     summary: str = ""
     findings: str = ""
@@ -131,46 +132,46 @@ class MedImageAnalysisParameterNode:
 
 
 class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: inputs and preset, one button, progress, results.
-
-    The computing runs in a worker thread that touches neither Qt nor MRML; a timer asks it for news.
-    """
-
-    POLL_INTERVAL_MS = 50
-    POLL_WAIT_S = 0.02
+    """The panel: inputs and preset, one button, progress, results; and a section to train models."""
 
     def __init__(self, parent=None) -> None:
         self.logic = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
         self._presets = {}
-        self._task = None
         self._analyzedVolume = None
+        self.analysis = None
+        self.training = None
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
 
     def setup(self) -> None:
         """Build the panel when the user opens the module for the first time."""
+        from MedImageAnalysisLib.panel.training_section import TrainingSection
+
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedImageAnalysis.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = MedImageAnalysisLogic()
-        header = self.ui.probabilitiesTableWidget.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
         self.ui.featuresTableView.verticalHeader().setMaximumWidth(230)
+        self.analysis = self._analysisControls()
+        self.training = TrainingSection(
+            self.ui, self.logic, self._chosenPreset, self._ensurePackages, models_changed=self._fillModels
+        )
         self._fillPresets()
+        self._fillModels()
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.ui.presetComboBox.connect("currentIndexChanged(int)", self.onPresetChosen)
-        self.ui.analyzeButton.connect("clicked(bool)", self.onAnalyzeButton)
+        self.ui.modelComboBox.connect("currentIndexChanged(int)", self.onModelChosen)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
         """Stop what runs when the application closes or the module is reloaded."""
-        self._abandon()
+        self.analysis.abandon()
+        self.training.controls.abandon()
         self.setParameterNode(None)
         self.removeObservers()
 
@@ -180,12 +181,12 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self) -> None:
         """Do not react to the parameter node while another module is shown."""
-        if self._task is None:
+        if not self.analysis.running:
             self.setParameterNode(None)
 
     def onSceneStartClose(self, caller, event) -> None:
         """Forget what belongs to the scene that is being closed."""
-        self._abandon()
+        self.analysis.abandon()
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event) -> None:
@@ -215,51 +216,52 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onParametersModified(self, caller=None, event=None) -> None:
         """Show what the parameter node holds, beyond the widgets that are bound to it."""
         self._showPreset()
+        self._showModel()
         self._showTables()
-        self._updateControls()
+        self.analysis.update()
 
     def onPresetChosen(self, index: int) -> None:
         """Keep the user's choice."""
         if self._parameterNode and index >= 0:
             self._parameterNode.preset = self.ui.presetComboBox.itemData(index)
 
-    def onAnalyzeButton(self) -> None:
-        """Start, or cancel what runs."""
-        if self._task is None:
-            self._start()
-        else:
-            self._task.cancel()
-        self._updateControls()
+    def onModelChosen(self, index: int) -> None:
+        """Keep the user's choice."""
+        if self._parameterNode and index >= 0:
+            self._parameterNode.model = self.ui.modelComboBox.itemData(index)
 
-    def _start(self) -> None:
-        """Read the nodes, then compute in a worker thread."""
-        from MedImageAnalysisLib.panel.background import BackgroundTask
+    def _analysisControls(self):
+        """Return what the button Analyze starts and cancels."""
+        from MedImageAnalysisLib.panel.task_controls import Job, TaskControls
 
+        job = Job(
+            text=_("Analyze"),
+            tool_tip=_("Run all stages of the preset."),
+            failed=_("The analysis failed."),
+            missing=lambda: "" if self._inputVolume() else _("Choose an image first."),
+            begin=self._begin,
+            end=self._keep,
+        )
+        ui = self.ui
+        return TaskControls(job, ui.analyzeButton, ui.progressBar, ui.statusLabel, ui.inputsCollapsibleButton)
+
+    def _inputVolume(self):
+        return self._parameterNode.inputVolume if self._parameterNode else None
+
+    def _chosenPreset(self) -> str:
+        return self._parameterNode.preset if self._parameterNode else "auto"
+
+    def _ensurePackages(self) -> None:
+        from MedImageAnalysisLib.panel.packages import ensure_packages
+
+        ensure_packages(self.resourcePath("requirements.txt"))
+
+    def _begin(self):
+        """Read the nodes, and return the computation."""
         inputs = self._parameterNode
-        self._showStatus("")
-        with self._errorsShown():
-            ensurePackages(self.resourcePath("requirements.txt"))
-            self._analyzedVolume = inputs.inputVolume
-            computation = self.logic.computation(self._analyzedVolume, inputs.preset, inputs.inputSegmentation)
-            self._task = BackgroundTask(computation)
-            qt.QTimer.singleShot(0, self._poll)
-
-    def _poll(self) -> None:
-        """Show the progress of the task; when it has ended, its results."""
-        task = self._task
-        if task is None:
-            return  # abandoned: the scene was closed
-        if not task.wait(self.POLL_WAIT_S):
-            message, fraction = task.progress
-            self.ui.progressBar.value = round(fraction * self.ui.progressBar.maximum)
-            self._showStatus(_("Stops at the end of this step.") if task.cancelling else message)
-            qt.QTimer.singleShot(self.POLL_INTERVAL_MS, self._poll)
-            return
-        self._task = None
-        self._showStatus("")
-        self._updateControls()
-        with self._errorsShown():
-            self._keep(task.result())
+        self._ensurePackages()
+        self._analyzedVolume = inputs.inputVolume
+        return self.logic.computation(self._analyzedVolume, inputs.preset, inputs.inputSegmentation, inputs.model)
 
     def _keep(self, analysis) -> None:
         """Turn an analysis into nodes, and show them."""
@@ -278,29 +280,6 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if inputs.showResults:
             self.logic.show(nodes)
 
-    def _abandon(self) -> None:
-        """Cancel what runs and forget it."""
-        if self._task:
-            self._task.cancel()
-        self._task = None
-        self._showStatus("")
-        self._updateControls()
-
-    @contextlib.contextmanager
-    def _errorsShown(self):
-        """Show errors in words; whatever happens, the button is free for the next analysis."""
-        from MedImageAnalysisLib.errors import Cancelled, MedImageError
-
-        # A defect of this package is shown with its traceback and raised again.
-        with slicer.util.tryWithErrorDisplay(_("The analysis failed.")):
-            try:
-                yield
-            except Cancelled:
-                self._showStatus(_("Cancelled. Nothing was changed."))
-            except MedImageError as error:
-                self._showStatus(str(error))
-                slicer.util.errorDisplay(str(error), windowTitle=_("Medical Image Analysis"))
-
     def _fillPresets(self) -> None:
         """Offer what the library has."""
         from MedImageAnalysisLib.choice import AUTO
@@ -308,11 +287,33 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         combo = self.ui.presetComboBox
         combo.addItem(_("Choose automatically"), AUTO)
-        with self._errorsShown():
+        with self.analysis.errors_shown():
             self._presets = {preset.name: preset for preset in available_presets()}
         for preset in self._presets.values():
             combo.addItem(preset.title, preset.name)
             combo.setItemData(combo.count - 1, preset.description, qt.Qt.ToolTipRole)
+
+    def _fillModels(self) -> None:
+        """Offer the models that are here: those of the package, and the user's."""
+        from MedImageAnalysisLib.recognition import available_models
+
+        def tell(folder, error):
+            self.analysis.say(str(error))
+
+        combo = self.ui.modelComboBox
+        combo.blockSignals(True)
+        combo.clear()
+        combo.addItem(_("Those of the preset"), "")
+        for model in available_models(tell):
+            combo.addItem(model.title, model.name)
+            combo.setItemData(combo.count - 1, model.intended_use, qt.Qt.ToolTipRole)
+        combo.blockSignals(False)
+        if self._parameterNode:
+            self._showModel()
+
+    def _showModel(self) -> None:
+        """Show the chosen model; none is shown if it is not here."""
+        self.ui.modelComboBox.setCurrentIndex(self.ui.modelComboBox.findData(self._parameterNode.model))
 
     def _showPreset(self) -> None:
         """Show the chosen preset and its steps."""
@@ -334,6 +335,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _showTables(self) -> None:
         """Show the tables of results, also those of a scene that was loaded."""
         from MedImageAnalysisLib.mrml import tableFromNode
+        from MedImageAnalysisLib.panel.probability_table import show_probabilities
         from MedImageAnalysisLib.panel.rich_text import probability_rows
 
         self.ui.measurementsTableView.setMRMLTableNode(self._parameterNode.measurements)
@@ -342,42 +344,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.featuresTableView.resizeColumnsToContents()
         tableNode = self._parameterNode.probabilities
         rows = probability_rows(tableFromNode(tableNode)) if tableNode else ()
-        self.ui.probabilitiesTableWidget.setRowCount(0)
-        self.ui.probabilitiesTableWidget.setRowCount(len(rows))
-        for index, row in enumerate(rows):
-            self._showProbability(index, row)
-        self.ui.probabilitiesTableWidget.resizeRowsToContents()
-
-    def _showProbability(self, index: int, row) -> None:
-        """Show one category: its name, a bar, its probability with bounds, and whether it cannot be ruled out."""
-        table = self.ui.probabilitiesTableWidget
-        for column, text in enumerate((row.category, "", row.probability, row.bounds, row.mark)):
-            item = qt.QTableWidgetItem(text)
-            item.setToolTip(row.note)
-            table.setItem(index, column, item)
-        if row.share is not None:
-            bar = qt.QProgressBar()
-            bar.maximum = 1000
-            bar.value = round(1000 * row.share)
-            bar.textVisible = False
-            bar.enabled = bool(row.mark)
-            table.setCellWidget(index, 1, bar)
-
-    def _updateControls(self) -> None:
-        """Bring button, inputs and progress bar in line with what runs."""
-        running = self._task is not None
-        cancelling = running and self._task.cancelling
-        ready = bool(self._parameterNode and self._parameterNode.inputVolume)
-        button = self.ui.analyzeButton
-        button.text = _("Cancelling\u2026") if cancelling else _("Cancel") if running else _("Analyze")
-        button.enabled = not cancelling if running else ready
-        button.toolTip = _("Run all stages of the preset.") if ready else _("Choose an image first.")
-        self.ui.inputsCollapsibleButton.enabled = not running
-        self.ui.progressBar.visible = running
-
-    def _showStatus(self, text: str) -> None:
-        self.ui.statusLabel.text = text
-        self.ui.statusLabel.visible = bool(text)
+        show_probabilities(self.ui.probabilitiesTableWidget, rows)
 
 
 #
@@ -386,7 +353,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
 
 class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
-    """The same analysis for scripts and the Python console, without a GUI and without message boxes.
+    """The same for scripts and the Python console, without a GUI and without message boxes.
 
     >>> nodes = MedImageAnalysisLogic().analyze(getNode("ChestRadiograph"), preset="chest-xray")
     """
@@ -395,7 +362,7 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         """Return the wrapped parameter node of the scene."""
         return MedImageAnalysisParameterNode(super().getParameterNode())
 
-    def analyze(self, volumeNode, preset="chest-xray", segmentationNode=None, progress=None):
+    def analyze(self, volumeNode, preset="chest-xray", segmentationNode=None, progress=None, model=""):
         """Analyze a volume and return the nodes of the results.
 
         Parameters
@@ -406,6 +373,8 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         segmentationNode : vtkMRMLSegmentationNode, optional
             An existing segmentation that replaces the automatic one.
         progress : MedImageAnalysisLib.progress.Progress, optional
+        model : str, optional
+            Name or folder of the recognition model that replaces those of the preset.
 
         Returns
         -------
@@ -413,14 +382,16 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         """
         from MedImageAnalysisLib.progress import Progress
 
-        computation = self.computation(volumeNode, preset, segmentationNode)
+        computation = self.computation(volumeNode, preset, segmentationNode, model)
         return self.createNodes(computation(progress or Progress()), volumeNode)
 
-    def computation(self, volumeNode, preset, segmentationNode=None):
+    def computation(self, volumeNode, preset, segmentationNode=None, model=""):
         """Read the nodes now, and return a function of a Progress that computes the analysis.
 
         The function touches neither Qt nor MRML, so it may run in another thread.
         """
+        from dataclasses import replace
+
         from MedImageAnalysisLib.choice import AUTO, choose_preset
         from MedImageAnalysisLib.mrml import segmentationFromNode, volumeFromNode
         from MedImageAnalysisLib.pipeline import run
@@ -430,9 +401,45 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
             chosen = choose_preset(volumeFromNode(volumeNode, color="luminance")).preset
         else:
             chosen = load_preset(preset)
+        if model:
+            chosen = replace(chosen, models=(model,), model_choice="exact")
         image = volumeFromNode(volumeNode, color=chosen.color)
         segmentation = segmentationFromNode(segmentationNode, volumeNode) if segmentationNode else None
         return lambda progress: run(image, chosen, segmentation=segmentation, progress=progress)
+
+    def train(self, data, title, folder="", labelColumn="label", groupColumn="group", preset="auto", progress=None):
+        """Train a model, write it, and return it.
+
+        Parameters
+        ----------
+        data : str or vtkMRMLTableNode
+            A folder of labelled images (see Docs/models.md), or a table with a row per case.
+        title : str
+            What people call the model; its name is made of it.
+        folder : str, optional
+            Where models are kept; without it, where the user's own models are.
+        labelColumn, groupColumn : str
+            Columns of the label, and of what the cases of one patient share; groupColumn may be "".
+        preset : str
+            For images with segmentations: the preset that measures them.
+        progress : MedImageAnalysisLib.progress.Progress, optional
+
+        Returns
+        -------
+        MedImageAnalysisLib.recognition.Model
+        """
+        from MedImageAnalysisLib.progress import Progress
+
+        computation = self.trainingComputation(data, title, folder, labelColumn, groupColumn, preset)
+        return computation(progress or Progress())
+
+    def trainingComputation(self, data, title, folder="", labelColumn="label", groupColumn="group", preset="auto"):
+        """Read a table node now, and return a function of a Progress that trains, in any thread."""
+        from MedImageAnalysisLib.mrml import tableFromNode
+        from MedImageAnalysisLib.panel.training import models_folder, training
+
+        found = tableFromNode(data) if isinstance(data, vtkMRMLTableNode) else Path(data)
+        return training(found, title, Path(folder) if folder else models_folder(), labelColumn, groupColumn, preset)
 
     def createNodes(self, analysis, volumeNode=None):
         """Add the results to the scene; the volume keeps its place as their reference."""
@@ -451,23 +458,6 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         layoutManager.setLayout(slicer.modules.tables.logic().GetLayoutWithTable(layoutManager.layout))
         slicer.app.applicationLogic().GetSelectionNode().SetActiveTableID(nodes.probabilities.GetID())
         slicer.app.applicationLogic().PropagateTableSelection()
-
-
-def ensurePackages(requirementsPath: str) -> None:
-    """Install, after asking, the Python packages that Slicer does not bundle; MissingPackageError if that fails."""
-    from MedImageAnalysisLib.errors import MissingPackageError
-    from MedImageAnalysisLib.software import installed_version
-
-    try:
-        from slicer.packaging import load_requirements, pip_ensure
-    except ImportError:  # Slicer 5.10
-        if not installed_version("scikit-image"):
-            slicer.util.pip_install(["-r", requirementsPath])
-        return
-    try:
-        pip_ensure(load_requirements(requirementsPath), requester="MedImageAnalysis")
-    except (RuntimeError, subprocess.CalledProcessError) as failure:  # declined by the user, or pip failed
-        raise MissingPackageError.of("scikit-image", "all", _("The analysis")) from failure
 
 
 #

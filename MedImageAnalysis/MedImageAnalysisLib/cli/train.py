@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,14 +13,11 @@ from ..errors import InvalidSettingError
 from .bar import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    import numpy as np
+    from collections.abc import Iterable, Sequence
 
     from ..progress import Progress
     from ..recognition import Model
     from ..recognition.training.feature_table import FeatureRows
-    from ..recognition.training.fitting import FitSettings
     from ..recognition.training.judging import Answers, Judgement
 
 __all__ = ["add_to"]
@@ -30,8 +26,9 @@ Data = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
-        help="A folder of 2D images with a table labels.csv (image,label and, if known, group and split), a CSV or "
-        "TSV table of features (label, group, split, and one column per feature), or the store of a cohort.",
+        help="A folder of 2D images with a table labels.csv (image,label and, if known, group and split) or with one "
+        "subfolder per label; the same with a column segmentation, for images of any dimension; a CSV or TSV table of "
+        "features (label, group, split, and one column per feature); or the store of a cohort.",
     ),
 ]
 Name = Annotated[str, typer.Option("--model", "-m", help="Name of the new model: small letters, digits, hyphens.")]
@@ -49,7 +46,17 @@ Mirror = Annotated[bool, typer.Option(help="Whether a mirrored image is as plaus
 Folds = Annotated[int, typer.Option(min=2, max=20, help="Folds of the cross-validation.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed and data give the same model.")]
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model (see 'medimage models') or a folder.")]
-Label = Annotated[str, typer.Option(metavar="COLUMN", help="Of a cohort's table: take this column as the label.")]
+Label = Annotated[str, typer.Option(metavar="COLUMN", help="Of the table: take this column as the label.")]
+StoreLabel = Annotated[str, typer.Option("--label", metavar="COLUMN", help="Of a cohort's table: its labels.")]
+Group = Annotated[str, typer.Option(metavar="COLUMN", help="Of the table: what the cases of one patient share.")]
+PresetName = Annotated[
+    str,
+    typer.Option(
+        "--preset",
+        "-p",
+        help="For a table of cases with a column 'segmentation': the preset that prepares and measures the images.",
+    ),
+]
 Plots = Annotated[Path | None, typer.Option("--plots", help="Also draw the plots into this folder.")]
 
 
@@ -64,6 +71,8 @@ def train(
     model: Name,
     output: Output = None,
     label: Label = "",
+    group: Group = "group",
+    preset: PresetName = "",
     title: Title = "",
     intended_use: Use = "Research; not for diagnosis.",
     population: Population = "not stated",
@@ -74,38 +83,23 @@ def train(
     folds: Folds = 5,
     seed: Seed = 20240501,
 ) -> None:
-    """Train a model on labelled images, a table of features or the results of a cohort.
+    """Train a model on labelled images, segmented images, a table of features or the results of a cohort.
 
     Grouped cross-validation, calibration, prediction sets, and a card with plots. A training on images that was
     interrupted takes up its work when it is started again.
     """
+    from ..preset import load_preset
     from ..recognition.library import USER_MODELS_VARIABLE
     from ..recognition.training.fitting import FitSettings
-    from ..recognition.training.plots import draw_plots
-    from ..recognition.training.table import table_labels, train_from_table
+    from ..recognition.training.own_data import ModelWords, Purpose, model_place, train_model
 
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", model):
-        raise InvalidSettingError(f"{model!r:.80} is no name for a model: use small letters, digits and hyphens.")
-    place = (output or Path(os.environ.get(USER_MODELS_VARIABLE) or ".")) / model
-    if place.exists() and not (place / "model.json").is_file():
-        raise InvalidSettingError(f"{place} exists and is not a model. Choose another name or folder.")
-    words = {"title": title or model, "intended_use": intended_use, "population": population, "licence": licence}
-    words["modalities"] = tuple(modality or ())
-    settings = FitSettings(folds=folds, seed=seed)
-    if _is_store(data, label):
-        made = _train_on_cohort(data, label, place, words, settings)
-    elif data.is_file():
-        made = _train_on_table(data, place, words, settings)
-    else:
-        labels = table_labels(data)
-
-        def draw(probabilities: np.ndarray, y: np.ndarray) -> Mapping[str, bytes]:
-            return draw_plots(probabilities, y, labels)
-
-        with progress_bar() as progress:
-            made = train_from_table(
-                data, place, settings=settings, copies=copies, mirror=mirror, draw=draw, progress=progress, **words
-            )
+    place = model_place(output or Path(os.environ.get(USER_MODELS_VARIABLE) or "."), model)
+    words = ModelWords(title or model, intended_use, population, licence, tuple(modality or ()))
+    chosen = load_preset(preset) if preset else None
+    purpose = Purpose(label or "label", group, chosen, copies, mirror, FitSettings(folds=folds, seed=seed))
+    learned_from, source = _cohort(data, label) if _is_store(data) else (data, "")
+    with progress_bar() as progress:
+        made = train_model(learned_from, place, words, purpose, progress, source)
     for row in made.performance:
         print(f"{row.measure:58} {row.value:.3f} ({row.lower:.3f} to {row.upper:.3f})")
     print(f"\nModel: {place}")
@@ -113,45 +107,20 @@ def train(
         print(f"To see it in the list of models: set {USER_MODELS_VARIABLE}={place.parent.resolve()}", file=sys.stderr)
 
 
-def _is_store(data: Path, label: str) -> bool:
-    found = (data / "store.json").is_file()
-    if label and not found:
-        raise InvalidSettingError(f"--label is for the store of a cohort, which {data.name} is not.")
-    return found
+def _is_store(data: Path) -> bool:
+    return (data / "store.json").is_file()
 
 
-def _train_on_table(table: Path, place: Path, words: dict[str, Any], settings: FitSettings) -> Model:
-    from ..recognition.training.feature_table import read_feature_table
-
-    return _train_on_rows(read_feature_table(table), table.name, place, words, settings)
-
-
-def _train_on_cohort(store: Path, label: str, place: Path, words: dict[str, Any], settings: FitSettings) -> Model:
+def _cohort(store: Path, label: str) -> tuple[FeatureRows, str]:
+    """Return the results of a cohort as rows of features, and what they are."""
     from ..cohort.learning import training_rows
 
     found = training_rows(store, label)
     _say(found.notes)
-    source = f"{store.name}, the results of the preset {found.preset}"
-    return _train_on_rows(found.rows, source, place, words, settings)
+    return found.rows, f"{store.name}, the results of the preset {found.preset}"
 
 
-def _train_on_rows(rows: FeatureRows, source: str, place: Path, words: dict[str, Any], settings: FitSettings) -> Model:
-    """Train on rows of features; the model is for images of two and three dimensions."""
-    from ..recognition.training.feature_table import train_from_features
-    from ..recognition.training.plots import draw_plots
-    from ..recognition.training.table import checked_labels, described_model
-
-    labels = checked_labels(rows.labels, Path(source))
-    description = described_model(place.name, source, labels, dimensions=(2, 3), **words)
-
-    def draw(probabilities: np.ndarray, y: np.ndarray) -> Mapping[str, bytes]:
-        return draw_plots(probabilities, y, labels)
-
-    with progress_bar() as progress:
-        return train_from_features(rows, place, description, labels, settings, draw, progress)
-
-
-def evaluate(model: ModelName, data: Data, label: Label = "", plots: Plots = None) -> None:
+def evaluate(model: ModelName, data: Data, label: StoreLabel = "", plots: Plots = None) -> None:
     """Judge a model on labelled images or the results of a cohort; the labels are the titles of its categories."""
     from ..recognition import load_model
     from ..recognition.training.judging import judge_answers
@@ -174,7 +143,9 @@ def evaluate(model: ModelName, data: Data, label: Label = "", plots: Plots = Non
 
 def _answers(model: Model, data: Path, label: str, progress: Progress) -> tuple[Answers, Sequence[int], Sequence[str]]:
     """Return what a model says of labelled cases, their true categories and their groups."""
-    if _is_store(data, label):
+    if label and not _is_store(data):
+        raise InvalidSettingError(f"--label is for the store of a cohort, which {data.name} is not.")
+    if _is_store(data):
         from ..cohort.learning import recorded_answers
 
         found = recorded_answers(model, data, label)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from ..analysis import Analysis
 from ..export.tables import Table
 from ..preset import Preset
+from ..recognition import Model
 
-__all__ = ["ProbabilityRow", "findings_html", "probability_rows", "steps_text", "summary_html"]
+__all__ = ["ProbabilityRow", "findings_html", "model_html", "probability_rows", "steps_text", "summary_html"]
 
 # Mid-tones that are legible on a light and on a dark ground.
 _LEVEL_COLORS = {"green": "#2e9e5b", "amber": "#d98e04", "red": "#d64545"}
@@ -40,6 +41,22 @@ def steps_text(preset: Preset) -> str:
     """Return all steps of a preset in the order in which they run, each as the call that repeats it."""
     steps = (*preset.preprocessing, *preset.segmentation, preset.features, *preset.measurements)
     return "\n".join([*map(repr, steps), *(f"recognize({model!r})" for model in preset.models)])
+
+
+def model_html(model: Model) -> str:
+    """Return a trained model's categories and figures, with a link to its card."""
+    rows = "".join(
+        f"<tr><td>{html.escape(row.measure)}&nbsp;&nbsp;</td><td><b>{row.value:.3f}</b>&nbsp;&nbsp;</td>"
+        f"<td>{row.lower:.3f} – {row.upper:.3f}</td></tr>"
+        for row in model.performance
+        if row.lower is not None and row.upper is not None
+    )
+    categories = html.escape(", ".join(category.title for category in model.classes))
+    card = html.escape((model.folder / "CARD.md").as_uri(), quote=True)
+    return (
+        f"<p><b>{html.escape(model.title)}</b> tells: {categories}.<br/>On cases that it has not seen, with 95 % "
+        f'intervals:</p><table>{rows}</table><p>It is in the list <i>Model</i> above now. <a href="{card}">Card</a></p>'
+    )
 
 
 @dataclass(frozen=True)

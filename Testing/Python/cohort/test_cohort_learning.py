@@ -124,8 +124,8 @@ class TestTraining:
         assert "80 cases" in told.out
         assert "1 cases were not assessed" in told.err
 
-    def test_a_label_is_asked_for_only_of_a_store(self, command, tmp_path, capsys):
-        assert command("train", tmp_path, "--model", "x", "--label", "grade") == 1
+    def test_to_judge_on_a_label_is_asked_for_only_of_a_store(self, command, tmp_path, capsys):
+        assert command("evaluate", "cardiomegaly-ctr", tmp_path, "--label", "grade") == 1
         assert "--label is for the store of a cohort" in capsys.readouterr().err
 
 

@@ -15,6 +15,8 @@ OPTIONAL = {
 # Files that are themselves imported only by the function that needs them, because what they define must be decorated.
 LAZY_FILES = {"features/counts/numba_kernels.py", "features/surface_kernels.py"}
 SLICER = {"slicer", "vtk", "vtkmodules", "qt", "ctk"}
+# Nodes are mrml's; the panel's widgets are panel's, which only the module file imports.
+SLICER_ROOMS = {"mrml": {"slicer", "vtk", "vtkmodules"}, "panel": {"slicer", "qt", "ctk"}}
 STAGES = ("preprocessing", "segmentation", "features", "recognition")
 FILES = sorted(LIBRARY.rglob("*.py"))
 
@@ -45,10 +47,16 @@ def test_optional_packages_are_imported_only_where_they_are_needed(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=identifier)
-def test_slicer_and_vtk_are_used_only_in_the_room_for_them(path):
+def test_slicer_is_used_only_in_the_rooms_for_it(path):
     room = path.relative_to(LIBRARY).parts[0]
     found = {name.split(".")[0] for name in imported_names(path)} & SLICER
-    assert not found or room == "mrml"
+    assert found <= SLICER_ROOMS.get(room, set())
+
+
+def test_no_other_room_imports_the_panel():
+    for path in FILES:
+        if path.relative_to(LIBRARY).parts[0] != "panel":
+            assert "panel" not in {name.split(".")[0] for name in imported_names(path)}, path
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -122,7 +122,15 @@ def hand(slicer_application):
 
 
 @pytest.fixture
-def panel(module, scene, discs_preset, hand, capfd):
+def models_folder(slicer_application, tmp_path, monkeypatch):
+    """The folder of the user's models, still empty."""
+    slicer_application.app.userSettings().clear()
+    monkeypatch.setenv("MEDIMAGE_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def panel(module, scene, discs_preset, models_folder, hand, capfd):
     """The open panel. Errors in its slots and observers, which Qt and VTK only print, fail the test."""
     import qt
     import slicer
@@ -135,10 +143,9 @@ def panel(module, scene, discs_preset, hand, capfd):
     parent.resize(480, 860)
     parent.show()
     yield widget
-    if widget._task:
-        widget._task.cancel()
     widget.cleanup()
-    for selector in (widget.ui.inputVolumeSelector, widget.ui.inputSegmentationSelector):
+    ui = widget.ui
+    for selector in (ui.inputVolumeSelector, ui.inputSegmentationSelector, ui.trainingTableSelector):
         selector.setMRMLScene(None)
     parent.close()
     assert "Traceback" not in capfd.readouterr().err

@@ -208,13 +208,15 @@ class SampleDataLogic:
 
 def _application() -> types.SimpleNamespace:
     """Return what stands for `slicer.app`: no main window, and testing enabled, so that no message box opens."""
-    startup = []
+    startup, settings = [], {}
+    user_settings = types.SimpleNamespace(value=settings.get, setValue=settings.__setitem__, clear=settings.clear)
     return types.SimpleNamespace(
         applicationName="Slicer",
         connect=lambda signal, slot: startup.append((signal, slot)),
         startup=startup,
         layoutManager=lambda: None,
         testingEnabled=lambda: True,
+        userSettings=lambda: user_settings,
         processEvents=qt_standin.application().processEvents,
         setOverrideCursor=lambda cursor: None,
         restoreOverrideCursor=lambda: None,
@@ -250,7 +252,11 @@ def running_slicer(module_file: Path) -> Iterator[types.ModuleType]:
     installs = []
     modules = {
         "qt": qt,
-        "ctk": _module("ctk", ctkCollapsibleButton=widgets_standin.ctkCollapsibleButton),
+        "ctk": _module(
+            "ctk",
+            ctkCollapsibleButton=widgets_standin.ctkCollapsibleButton,
+            ctkPathLineEdit=widgets_standin.ctkPathLineEdit,
+        ),
         "slicer.i18n": _module("slicer.i18n", tr=lambda text: text, translate=lambda context, text: text),
         "slicer.packaging": _module(
             "slicer.packaging",

@@ -141,14 +141,16 @@ def test_color_is_refused_or_made_gray_as_the_preset_says(module, scene, discs_p
         module.MedImageAnalysisLogic().computation(volume, discs_preset)
 
 
-def test_slicer_5_10_without_its_packaging_module_is_served_too(module, module_file, monkeypatch):
+def test_slicer_5_10_without_its_packaging_module_is_served_too(module, monkeypatch):
     import slicer
+
+    from MedImageAnalysisLib.panel.packages import ensure_packages
 
     installed = []
     monkeypatch.setitem(sys.modules, "slicer.packaging", None)
     monkeypatch.setattr(slicer.util, "pip_install", installed.append, raising=False)
-    monkeypatch.setattr("MedImageAnalysisLib.software.installed_version", lambda name: "")
-    module.ensurePackages("requirements.txt")
+    monkeypatch.setattr("MedImageAnalysisLib.panel.packages.installed_version", lambda name: "")
+    ensure_packages("requirements.txt")
     assert installed == [["-r", "requirements.txt"]]
 
 
@@ -157,13 +159,14 @@ def test_without_the_packages_the_user_is_told_what_is_missing(module, module_fi
     import slicer.packaging
 
     from MedImageAnalysisLib.errors import MissingPackageError
+    from MedImageAnalysisLib.panel.packages import ensure_packages
 
     def fail(requirements, requester):
         raise failure
 
     monkeypatch.setattr(slicer.packaging, "pip_ensure", fail)
     with pytest.raises(MissingPackageError, match="scikit-image"):
-        module.ensurePackages(str(module_file.parent / "Resources" / "requirements.txt"))
+        ensure_packages(str(module_file.parent / "Resources" / "requirements.txt"))
 
 
 def test_the_self_test_passes(module, scene):

@@ -21,7 +21,7 @@ def button_of(panel):
 
 
 def is_idle(panel):
-    return panel._task is None
+    return not panel.analysis.running
 
 
 @pytest.fixture

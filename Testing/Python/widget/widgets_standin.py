@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QWidget
 from qt_standin import Property, Signal, UiLoader, qt
 
-__all__ = ["ctkCollapsibleButton", "qMRMLNodeComboBox", "qMRMLTableView", "qMRMLWidget"]
+__all__ = ["ctkCollapsibleButton", "ctkPathLineEdit", "qMRMLNodeComboBox", "qMRMLTableView", "qMRMLWidget"]
 
 HEADER_HEIGHT = 24
 ARROWS = {True: "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}", False: "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"}
@@ -56,6 +56,29 @@ class ctkCollapsibleButton(qt.QFrame):
         painter.setPen(self.palette.buttonText().color())
         painter.drawText(header.adjusted(8, 0, 0, 0), qt.Qt.AlignVCenter, f"{ARROWS[self._collapsed]}  {self._text}")
         painter.end()
+
+
+class ctkPathLineEdit(qt.QWidget):
+    """A path to type or to browse for."""
+
+    Dirs = 1
+    currentPathChanged = Signal(str)
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._filters = None
+        layout = qt.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.box = qt.QLineEdit()
+        layout.addWidget(self.box)
+        layout.addWidget(qt.QToolButton(text="\N{HORIZONTAL ELLIPSIS}"))
+        self.box.textChanged.connect(self.currentPathChanged)
+
+    def _set_filters(self, filters):
+        self._filters = filters
+
+    filters = Property(int, lambda self: self._filters, _set_filters)
+    currentPath = Property(str, lambda self: self.box.text, lambda self, path: self.box.setText(path))
 
 
 class qMRMLWidget(qt.QWidget):
@@ -184,5 +207,8 @@ class qMRMLTableView(qt.QTableView):
 
 
 UiLoader.classes.update(
-    {cls.__name__: cls for cls in (ctkCollapsibleButton, qMRMLNodeComboBox, qMRMLTableView, qMRMLWidget)}
+    {
+        cls.__name__: cls
+        for cls in (ctkCollapsibleButton, ctkPathLineEdit, qMRMLNodeComboBox, qMRMLTableView, qMRMLWidget)
+    }
 )

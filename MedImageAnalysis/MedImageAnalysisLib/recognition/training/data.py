@@ -15,8 +15,10 @@ from ...errors import InvalidSettingError, MedImageError, UnreadableImageError
 from ...image import read_image
 
 __all__ = [
+    "GROUP",
     "HELD_OUT",
     "SPLIT_SEED",
+    "TABLE",
     "LabelledImage",
     "collection_key",
     "drawn_groups",
@@ -24,8 +26,11 @@ __all__ = [
     "from_table",
     "near_duplicates",
     "read_pixels",
+    "read_rows",
 ]
 
+TABLE = "labels.csv"
+GROUP = "group"
 HELD_OUT = 0.2
 SPLIT_SEED = 20240501
 
@@ -56,12 +61,13 @@ def from_table(
     *,
     image: str = "image",
     label: str = "label",
-    group: str = "group",
+    group: str = GROUP,
     split: str = "split",
 ) -> tuple[LabelledImage, ...]:
     """Read `labels.csv` of a folder; the arguments name its columns, `labels` the categories in order.
 
-    Without a column of groups, near-duplicates form them; without one of splits, a fifth of the groups is held out.
+    Without a column of groups, near-duplicates form them; without one of splits, a fifth of the groups is held out. A
+    column of groups with another name than the usual one must be there.
 
     Raises
     ------
@@ -70,13 +76,12 @@ def from_table(
     InvalidSettingError
         If a column is missing or a label is unknown.
     """
-    table = folder / "labels.csv"
+    table = folder / TABLE
     if not table.is_file():
         raise UnreadableImageError(f"There is no table of cases {table}.")
-    with table.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = read_rows(table)
     columns = set(rows[0] if rows else ())
-    missing = {image, label} - columns
+    missing = {image, label} - columns | ({group} - columns - {GROUP, ""})
     if missing:
         raise InvalidSettingError(f"{table} lacks the columns {', '.join(sorted(missing))}.")
     unknown = {row[label] for row in rows} - set(labels)
@@ -91,9 +96,15 @@ def from_table(
     )
 
 
+def read_rows(table: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV (or, by its name, TSV) file with a header, each by column; short rows are filled."""
+    with table.open(encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t" if table.suffix == ".tsv" else ",", restkey="", restval=""))
+
+
 def from_folders(folder: Path, labels: Sequence[str], *, held_out: float, seed: int) -> tuple[LabelledImage, ...]:
     """List the images of one subfolder per category; near-duplicates form groups, a share of which is held out."""
-    paths = [(path, k) for k, label in enumerate(labels) for path in sorted((folder / label).glob("*.*"))]
+    paths = [(path, k) for k, label in enumerate(labels) for path in sorted((folder / label).glob("[!.]*.*"))]
     if not paths:
         raise UnreadableImageError(f"{folder} has no images in the folders {', '.join(labels)}.")
     groups = _groups([path for path, _ in paths])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ...untrusted_file import sha256_of
 from ..library import load_model
 from ..model import Model
 
-__all__ = ["pack_weights", "write_model"]
+__all__ = ["draft_model", "pack_weights", "write_model"]
 
 WEIGHTS = "weights.npz"
 NETWORK = "weights.onnx"
@@ -36,6 +37,13 @@ def pack_weights(arrays: Mapping[str, np.ndarray]) -> bytes:
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, member.getvalue())
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def draft_model(name: str, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Iterator[Model]:
+    """Lend a model that has no figures yet, in a folder that vanishes: it is judged before it is written for good."""
+    with tempfile.TemporaryDirectory(prefix="MedImageAnalysis-") as aside:
+        yield write_model(Path(aside) / name, {**description, "performance": []}, f"# {description['title']}", arrays)
 
 
 def write_model(

@@ -22,7 +22,7 @@ from .augmentation import varied
 from .card import model_card, performance_rows
 from .data import LabelledImage, collection_key, read_pixels
 from .fitting import LinearFit, compact, fit_linear
-from .folder import write_model
+from .folder import draft_model, write_model
 from .judging import Judgement, judge, predicted
 from .recipe import Recipe
 from .recipes import RECIPES
@@ -58,14 +58,15 @@ def train(
     fit = compact(fit)
     progress.step("Judge on held-out images", 0.9)
     draft = _described(recipe, fit, int(kept.sum()))
-    model = write_model(output, draft | {"performance": []}, f"# {draft['title']}", fit.arrays)
     held = ~kept
-    judgement = judge(
-        model, x[held], y[held], groups[held].tolist(), recipe.positive, recipe.question, recipe.settings.repeats
-    )
-    flagged = _flagged(model, recipe, data, cases)
+    with draft_model(output.name, draft, fit.arrays) as model:
+        judgement = judge(
+            model, x[held], y[held], groups[held].tolist(), recipe.positive, recipe.question, recipe.settings.repeats
+        )
+        flagged = _flagged(model, recipe, data, cases)
+        plots = draw(predicted(model, x[held])[0], y[held]) if draw else {}
     final = draft | {"performance": performance_rows(judgement, f"held-out part of {recipe.folder}")}
-    plots = draw(predicted(model, x[held])[0], y[held]) if draw else {}
+    progress.step("Write the model", 0.98)
     card = _card(recipe, final, judgement, flagged, int(kept.sum()), tuple(plots))
     return write_model(output, final, card, fit.arrays, plots)
 

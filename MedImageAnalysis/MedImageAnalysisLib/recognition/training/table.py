@@ -1,13 +1,12 @@
-"""Train and judge a model from one's own images: a folder with a table of cases, `labels.csv`.
+"""Train and judge a model from one's own images: a folder with a table of cases, or with one subfolder per label.
 
-The table has the columns `image` (path within the folder), `label`, `group` (images of one patient share it) and
-`split` ("train" or "val"; the images of "val" are kept for the figures). Without groups, near-duplicate images form
-them; without splits, a fifth of the groups is kept.
+The table, `labels.csv`, has the columns `image` (path within the folder), `label`, `group` (images of one patient
+share it) and `split` ("train" or "val"; the images of "val" are kept for the figures). Without groups, near-duplicate
+images form them; without splits, a fifth of the groups is kept.
 """
 
 from __future__ import annotations
 
-import csv
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from ..descriptors import ImageDescriptor
 from ..descriptors.scattering import Scattering
 from ..model import Model
 from .answers import image_answers
-from .data import LabelledImage, from_table, read_pixels
+from .data import GROUP, HELD_OUT, SPLIT_SEED, TABLE, LabelledImage, from_folders, from_table, read_pixels, read_rows
 from .fitting import FitSettings
 from .images import Drawing, train
 from .judging import Answers, Judgement, judge_answers
@@ -34,8 +33,9 @@ __all__ = [
     "checked_labels",
     "described_model",
     "evaluate_on_table",
+    "folder_labels",
     "judge_on_table",
-    "table_labels",
+    "labelled_cases",
     "train_from_table",
 ]
 
@@ -49,6 +49,8 @@ def train_from_table(
     population: str,
     licence: str,
     modalities: Sequence[str] = (),
+    label: str = "label",
+    group: str = GROUP,
     descriptors: tuple[ImageDescriptor, ...] = (Scattering(),),
     settings: FitSettings = FitSettings(),  # noqa: B008  frozen, so safe to share
     copies: int = 1,
@@ -64,6 +66,8 @@ def train_from_table(
         For the model card; say whose images they are and what may be done with them.
     modalities : sequence of str
         DICOM modalities that suit; empty = any.
+    label, group : str
+        Columns of the table that hold the label, and what images of one patient share.
     copies : int
         Augmented copies of each training image.
     mirror : bool
@@ -76,8 +80,7 @@ def train_from_table(
     UnreadableImageError, InvalidSettingError
         If the table or an image does not fit, or there are too few groups of a category.
     """
-    labels = table_labels(folder)
-    cases = from_table(folder, labels)
+    labels, cases = labelled_cases(folder, label, group)
     categories, groups, held_out = zip(*((case.category, case.group, case.held_out) for case in cases), strict=True)
     check_enough(categories, groups, held_out, labels, settings.folds)
     recipe = Recipe(
@@ -193,13 +196,34 @@ def check_enough(
         raise InvalidSettingError(f"{len(both)} groups are on both sides of the split, e.g. {min(both)!r:.40}.")
 
 
-def table_labels(folder: Path) -> list[str]:
-    """Return the labels of a folder's table in alphabetical order."""
-    table = folder / "labels.csv"
-    if not table.is_file():
-        raise InvalidSettingError(f"There is no table of cases {table}. Make one with: image,label,group,split.")
-    with table.open(encoding="utf-8", newline="") as stream:
-        return checked_labels((row.get("label") or "" for row in csv.DictReader(stream)), table)
+def labelled_cases(
+    folder: Path, label: str = "label", group: str = GROUP
+) -> tuple[list[str], tuple[LabelledImage, ...]]:
+    """Return the labels in alphabetical order, and the cases of a folder's table or, without one, of its subfolders.
+
+    Raises
+    ------
+    InvalidSettingError
+        If there is neither a table nor a subfolder of images for each of at least two labels.
+    """
+    labels = folder_labels(folder, label)
+    if (folder / TABLE).is_file():
+        return labels, from_table(folder, labels, label=label, group=group)
+    return labels, from_folders(folder, labels, held_out=HELD_OUT, seed=SPLIT_SEED)
+
+
+def folder_labels(folder: Path, label: str = "label") -> list[str]:
+    """Return the labels of a folder in alphabetical order: those of its table, or the names of its subfolders."""
+    table = folder / TABLE
+    if table.is_file():
+        return checked_labels((row.get(label, "") for row in read_rows(table)), table)
+    names = [path.name for path in folder.glob("[!.]*") if path.is_dir() and any(path.glob("[!.]*.*"))]
+    if len(names) < 2:
+        raise InvalidSettingError(
+            f"There is no table of cases {table}, nor a subfolder of images for each label. Make a table with the "
+            "columns image,label,group,split, or put the images into subfolders such as normal and pneumonia."
+        )
+    return checked_labels(names, folder)
 
 
 def checked_labels(found: Iterable[str], table: Path) -> list[str]:
