@@ -1,1 +1,1 @@
-"""What the panel of the Slicer module needs beside Qt: a worker thread, and results as rich text."""
+"""Parts of the panel of the Slicer module; only the module file imports them. Some import qt and slicer."""

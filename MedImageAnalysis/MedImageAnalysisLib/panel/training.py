@@ -1,4 +1,7 @@
-"""Training as the panel offers it, without Qt: what there is to learn from, in words, and the computation."""
+"""Training as the panel offers it, without Qt: what there is to learn from, in words, and the computation.
+
+What trains is imported when it is needed: opening the panel costs nothing more.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,6 @@ from ..export.tables import Table
 from ..preset import load_preset
 from ..progress import Progress
 from ..recognition import USER_MODELS_VARIABLE, Model, available_models
-from ..recognition.training.data import TABLE, read_rows
-from ..recognition.training.feature_table import feature_rows
-from ..recognition.training.own_data import ModelWords, Purpose, model_name, model_place, train_model
-from ..recognition.training.segmented import has_segmentations
-from ..recognition.training.table import folder_labels
 
 __all__ = ["Data", "column_names", "data_summary", "models_folder", "training"]
 
@@ -31,6 +29,8 @@ def models_folder() -> Path:
 
 def column_names(data: Data) -> list[str]:
     """Return the columns of a table, or of the table of cases in a folder; none if the folder has no table."""
+    from ..recognition.training.data import TABLE, read_rows
+
     if isinstance(data, Table):
         return [column.name for column in data.columns]
     rows = read_rows(data / TABLE) if (data / TABLE).is_file() else []
@@ -45,6 +45,9 @@ def data_summary(data: Data, label: str) -> str:
     InvalidSettingError
         If there are no labels.
     """
+    from ..recognition.training.data import TABLE, has_segmentations, read_rows
+    from ..recognition.training.table import folder_labels
+
     if isinstance(data, Table):
         values = next((column.values for column in data.columns if column.name == label), ())
         return _counted(map(str, values), "Learns from the other columns of the table.")
@@ -86,6 +89,9 @@ def training(
     InvalidSettingError
         If there is a model of that name, or the data do not fit.
     """
+    from ..recognition.training.feature_table import feature_rows
+    from ..recognition.training.own_data import ModelWords, Purpose, model_name, model_place, train_model
+
     name = model_name(title)
     place = model_place(folder, name)
     taken = {model.name for model in available_models(_ignore)}

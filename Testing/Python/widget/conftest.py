@@ -19,9 +19,9 @@ from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage
 from MedImageAnalysisLib.mrml import EmbeddedSlicer, nodeFromVolume
 
 if sys.version_info < (3, 12):
-    # PySide6 6.12 drops a reference to True or False with each signal that carries one, until Python aborts because
+    # PySide6 6.12 drops a reference to True, False or None with each signal that carries one, until Python aborts since
     # they seem to be unused. From Python 3.12 on they are immortal; here they get enough references for all tests.
-    for value in (True, False):
+    for value in (True, False, None):
         ctypes.c_ssize_t.from_address(id(value)).value += 1_000_000_000
 
 DISCS = {

@@ -8,10 +8,9 @@ import SimpleITK as sitk
 
 from MedImageAnalysisLib.export.tables import Column, Table
 from MedImageAnalysisLib.mrml import nodeFromTable
-from MedImageAnalysisLib.panel import training
 from MedImageAnalysisLib.recognition import load_model
+from MedImageAnalysisLib.recognition.training import own_data
 from MedImageAnalysisLib.recognition.training.fitting import FitSettings
-from MedImageAnalysisLib.recognition.training.own_data import Purpose
 
 LABELS = [("small", "large")[i % 2] for i in range(40)]
 
@@ -19,9 +18,9 @@ LABELS = [("small", "large")[i % 2] for i in range(40)]
 @pytest.fixture(autouse=True)
 def quick_fits(monkeypatch):
     """The real training with few folds and refits, and without matplotlib, as in a fresh Slicer."""
-    monkeypatch.setattr("MedImageAnalysisLib.recognition.training.own_data.installed_version", lambda name: "")
-    quick = FitSettings(folds=2, members=3, repeats=20)
-    monkeypatch.setattr(training, "Purpose", lambda *chosen: Purpose(*chosen, copies=0, fit=quick))
+    quick, purpose = FitSettings(folds=2, members=3, repeats=20), own_data.Purpose
+    monkeypatch.setattr(own_data, "installed_version", lambda name: "")
+    monkeypatch.setattr(own_data, "Purpose", lambda *chosen: purpose(*chosen, copies=0, fit=quick))
 
 
 @pytest.fixture
@@ -98,8 +97,6 @@ def test_a_trained_model_appears_in_the_list_with_its_figures(ready_panel, hand,
     before = offered(ready_panel.ui.modelComboBox)
     ready_panel.ui.resultsCollapsibleButton.collapsed = True
     train(ready_panel, hand)
-    hand.rest()
-    assert ready_panel.parent.grab().save(str(output_folder / "panel-training.png"))
     assert set(offered(ready_panel.ui.modelComboBox)) - set(before) == {"Size of lesions"}
     model = load_model(models_folder / "size-of-lesions")
     assert [category.title for category in model.classes] == ["large", "small"]
@@ -107,6 +104,9 @@ def test_a_trained_model_appears_in_the_list_with_its_figures(ready_panel, hand,
     assert all(row.measure.replace(">", "&gt;") in shown for row in model.performance)
     assert (models_folder / "size-of-lesions" / "CARD.md").as_uri() in shown
     assert ready_panel.ui.trainButton.text == "Train"
+    ready_panel.ui.modelsFolderPathLineEdit.currentPath = "/home/me/MedImageAnalysis models"
+    hand.rest()
+    assert ready_panel.parent.grab().save(str(output_folder / "panel-training.png"))
 
 
 def test_a_folder_of_labelled_images_gives_a_model_that_analyzes(panel, hand, shapes, a_radiograph, models_folder):
@@ -132,7 +132,7 @@ def test_cancel_leaves_no_model(ready_panel, hand, models_folder, monkeypatch):
             progress.step("Cross-validate", 0.5)
             time.sleep(0.005)
 
-    monkeypatch.setattr(training, "train_model", endless)
+    monkeypatch.setattr(own_data, "train_model", endless)
     hand.rest()
     hand.click(ready_panel.ui.trainButton)
     hand.wait_until(lambda: ready_panel.ui.trainingStatusLabel.text == "Cross-validate")
@@ -186,8 +186,8 @@ def test_closing_the_scene_does_not_stop_a_training(ready_panel, hand, scene, mo
 
 def test_training_from_the_console_keeps_patients_together(module, sizes, models_folder, monkeypatch):
     asked = []
-    real = training.train_model
-    monkeypatch.setattr(training, "train_model", lambda data, *rest: asked.append(data) or real(data, *rest))
+    real = own_data.train_model
+    monkeypatch.setattr(own_data, "train_model", lambda data, *rest: asked.append(data) or real(data, *rest))
     model = module.MedImageAnalysisLogic().train(sizes, "By hand", groupColumn="patient")
     assert model.folder == models_folder / "by-hand"
     assert load_model("by-hand").title == "By hand"

@@ -17,6 +17,7 @@ from ...image import read_image
 __all__ = [
     "GROUP",
     "HELD_OUT",
+    "SEGMENTATION",
     "SPLIT_SEED",
     "TABLE",
     "LabelledImage",
@@ -24,6 +25,7 @@ __all__ = [
     "drawn_groups",
     "from_folders",
     "from_table",
+    "has_segmentations",
     "near_duplicates",
     "read_pixels",
     "read_rows",
@@ -31,6 +33,7 @@ __all__ = [
 
 TABLE = "labels.csv"
 GROUP = "group"
+SEGMENTATION = "segmentation"
 HELD_OUT = 0.2
 SPLIT_SEED = 20240501
 
@@ -100,6 +103,13 @@ def read_rows(table: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV (or, by its name, TSV) file with a header, each by column; short rows are filled."""
     with table.open(encoding="utf-8-sig", newline="") as stream:
         return list(csv.DictReader(stream, delimiter="\t" if table.suffix == ".tsv" else ",", restkey="", restval=""))
+
+
+def has_segmentations(folder: Path) -> bool:
+    """Tell whether the table of a folder names a segmentation of each image."""
+    table = folder / TABLE
+    rows = read_rows(table) if table.is_file() else []
+    return bool(rows) and SEGMENTATION in rows[0]
 
 
 def from_folders(folder: Path, labels: Sequence[str], *, held_out: float, seed: int) -> tuple[LabelledImage, ...]:

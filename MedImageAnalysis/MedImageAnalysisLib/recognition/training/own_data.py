@@ -17,11 +17,11 @@ from ...preset import Preset
 from ...progress import Progress
 from ...software import installed_version
 from ..model import Model
-from .data import GROUP
+from .data import GROUP, has_segmentations
 from .feature_table import FeatureRows, read_feature_table, train_from_features
 from .fitting import FitSettings
 from .images import Drawing
-from .segmented import has_segmentations, segmented_rows
+from .segmented import segmented_rows
 from .table import checked_labels, described_model, folder_labels, train_from_table
 
 __all__ = ["ModelWords", "Purpose", "model_name", "model_place", "train_model"]

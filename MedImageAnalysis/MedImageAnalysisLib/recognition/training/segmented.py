@@ -20,19 +20,10 @@ from ...preset import Preset
 from ...progress import Progress
 from ...segmentation_file import read_segmentation
 from ..inputs import Input
-from .data import GROUP, HELD_OUT, SPLIT_SEED, TABLE, drawn_groups, read_rows
+from .data import GROUP, HELD_OUT, SEGMENTATION, SPLIT_SEED, TABLE, drawn_groups, read_rows
 from .feature_table import FeatureRows
 
-__all__ = ["SEGMENTATION", "has_segmentations", "segmented_rows"]
-
-SEGMENTATION = "segmentation"
-
-
-def has_segmentations(folder: Path) -> bool:
-    """Tell whether the table of a folder names a segmentation of each image."""
-    table = folder / TABLE
-    rows = read_rows(table) if table.is_file() else []
-    return bool(rows) and SEGMENTATION in rows[0]
+__all__ = ["segmented_rows"]
 
 
 def segmented_rows(
