@@ -127,7 +127,7 @@ def test_a_folder_of_labelled_images_gives_a_model_that_analyzes(panel, hand, sh
 
 
 def test_cancel_leaves_no_model(ready_panel, hand, models_folder, monkeypatch):
-    def endless(data, place, words, purpose, progress):
+    def endless(data, place, words, purpose, progress, source):
         while True:
             progress.step("Cross-validate", 0.5)
             time.sleep(0.005)
