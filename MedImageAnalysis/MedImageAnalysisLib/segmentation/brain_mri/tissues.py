@@ -10,6 +10,7 @@ from ...imaging.pixels import axis_lengths, mask_image, view
 from ...progress import Progress
 from ...terminology import generic_segment
 from ..generic.clustering import TissueClasses
+from .mixture import mixed_classes
 
 __all__ = ["CONTRASTS", "classify_tissues"]
 
@@ -43,10 +44,16 @@ def classify_tissues(
     region = image[tuple(slice(part.start, part.stop) for part in reversed(box))]
     inside = brain[box]
     start = Segmentation((mask_image(np.ascontiguousarray(inside), region),), (generic_segment("Brain", 1),))
-    method = TissueClasses(classes=3, smoothness=smoothness, region="previous")
-    classes = view(method(region, start, progress.part(0.0, 0.9)).labelmap)
-    order = _ORDERS[contrast if contrast != "auto" else _contrast(classes, axis_lengths(image))]
-    progress.step(fraction=0.95)
+    found = contrast
+    if contrast == "auto":
+        rough = TissueClasses(classes=3, smoothness=0, region="previous")
+        found = _contrast(view(rough(region, start, progress.part(0.0, 0.2)).labelmap), axis_lengths(image))
+    if found == "t1":
+        classes = mixed_classes(region, inside, smoothness, progress.part(0.2, 0.95))
+    else:
+        method = TissueClasses(classes=3, smoothness=smoothness, region="previous")
+        classes = view(method(region, start, progress.part(0.2, 0.95)).labelmap)
+    order = _ORDERS[found]
     tissues = np.zeros(brain.shape, np.uint8)
     tissues[box] = np.array((0, *order), np.uint8)[classes]
     return tissues

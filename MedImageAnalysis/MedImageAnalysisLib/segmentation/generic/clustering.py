@@ -16,7 +16,7 @@ from ...progress import Progress
 from ..method import METHODS
 from .scalar_method import ScalarMethod, foreground, labeled
 
-__all__ = ["TissueClasses"]
+__all__ = ["TissueClasses", "k_means", "smooth_classes"]
 
 
 @METHODS.register
@@ -54,7 +54,7 @@ class TissueClasses(ScalarMethod):
             return labeled(np.zeros(values.shape, np.uint8), [], image)
         histogram = Histogram.of(values, region)
         progress.step(fraction=0.15)
-        means, deviations, thresholds = _k_means(histogram, self.classes)
+        means, deviations, thresholds = k_means(histogram, self.classes)
         labels = np.zeros(values.shape, np.uint8)
         for slab in slabs(values.shape):
             for threshold in (-np.inf, *thresholds):
@@ -62,7 +62,10 @@ class TissueClasses(ScalarMethod):
             labels[slab] *= region[slab]
             progress.step(fraction=0.15 + 0.15 * slab.stop / values.shape[0])
         if self.smoothness > 0 and len(means) > 1:
-            self._smooth(values, labels, means, deviations, axis_lengths(image), progress.part(0.3, 1.0))
+            smooth_classes(
+                values, labels, means, deviations, axis_lengths(image), progress.part(0.3, 1.0),
+                smoothness=self.smoothness, iterations=self.iterations,
+            )  # fmt: skip
         return labeled(labels, [f"Class {number}" for number in range(1, len(means) + 1)], image)
 
     def _region(self, values: np.ndarray, previous: Segmentation | None) -> np.ndarray:
@@ -78,31 +81,51 @@ class TissueClasses(ScalarMethod):
             return np.ones(values.shape, bool)
         return values > thresholds[0]
 
-    def _smooth(
-        self,
-        values: np.ndarray,
-        labels: np.ndarray,
-        means: np.ndarray,
-        deviations: np.ndarray,
-        spacing: tuple[float, ...],
-        progress: Progress,
-    ) -> None:
-        """Run the iterated conditional modes, in place."""
-        nearness = np.array([(min(spacing) / length) ** 2 for length in spacing])
-        weights = (self.smoothness * values.ndim * nearness / nearness.sum()).astype(np.float32)
-        for part in progress.parts(self.iterations):
-            changed = 0
-            for color, half in zip((0, 1), part.parts(2), strict=True):
-                # All slabs of one color read only the other color: the order of slabs does not matter.
-                for slab in slabs(values.shape):
-                    cells = _checkerboard(values.shape, slab, color)
-                    changed += _update(values, labels, slab, cells, means, deviations, weights)
-                    half.step(fraction=slab.stop / values.shape[0])
-            if not changed:
-                break
+
+def smooth_classes(
+    values: np.ndarray,
+    labels: np.ndarray,
+    means: np.ndarray,
+    deviations: np.ndarray,
+    spacing: tuple[float, ...],
+    progress: Progress,
+    *,
+    smoothness: float,
+    iterations: int = 4,
+) -> None:
+    """Make classes smooth in space by iterated conditional modes, in place; see :class:`TissueClasses`.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Intensities.
+    labels : numpy.ndarray of uint8
+        Classes from 1; 0 is left alone.
+    means, deviations : numpy.ndarray, shape (classes,)
+        Of the intensities of each class.
+    spacing : tuple of float
+        Of the array's axes.
+    progress : Progress
+    smoothness : float
+        Weight of the neighbors.
+    iterations : int
+        How often all voxels are updated at most.
+    """
+    nearness = np.array([(min(spacing) / length) ** 2 for length in spacing])
+    weights = (smoothness * values.ndim * nearness / nearness.sum()).astype(np.float32)
+    for part in progress.parts(iterations):
+        changed = 0
+        for color, half in zip((0, 1), part.parts(2), strict=True):
+            # All slabs of one color read only the other color: the order of slabs does not matter.
+            for slab in slabs(values.shape):
+                cells = _checkerboard(values.shape, slab, color)
+                changed += _update(values, labels, slab, cells, means, deviations, weights)
+                half.step(fraction=slab.stop / values.shape[0])
+        if not changed:
+            break
 
 
-def _k_means(histogram: Histogram, classes: int) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
+def k_means(histogram: Histogram, classes: int) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
     """Return means, standard deviations and the thresholds between classes, from dark to bright."""
     occupied = histogram.counts > 0
     counts, centers = histogram.counts[occupied].astype(np.float64), histogram.centers[occupied]
