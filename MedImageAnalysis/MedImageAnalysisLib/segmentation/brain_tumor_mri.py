@@ -29,6 +29,8 @@ _RIM_MM = 3.0
 _VESSEL_MM = 1.5
 _MOST_BRAIN_SHARE = 0.3
 _LEAST_SHELL_MM = 8.0
+# Of the depth of the inner head: what lies deeper gives the intensities of brain.
+_CORE_SHARE = 0.35
 # Below this the skull base and the face begin.
 _BRAIN_HEIGHT_MM = 95.0
 # A tumor lies among brain; within this distance of a vessel of the skull base there is bone, air and fat.
@@ -72,7 +74,7 @@ class BrainTumorMRI(SegmentationMethod):
         brain = _inner_head(image, part.part(0.0, 0.7))
         part.step(fraction=0.7)
         smooth = view(gaussian_smooth(image, (_SMOOTHING_MM,) * image.GetDimension(), part.part(0.7, 0.8)))
-        scores = _robust_scores(smooth, brain)
+        scores = _robust_scores(smooth, _core(brain, image))
         candidate = self._candidate(scores, brain, image, part.part(0.8, 1.0))
         part.step(fraction=1.0)
         segments = (segment("tumor-candidate", 1),) if candidate.any() else ()
@@ -133,6 +135,12 @@ def _upper_head(head: np.ndarray, image: sitk.Image) -> np.ndarray:
     z, y, x = np.indices(head.shape, sparse=True)
     height = (toward_head[0] * x + toward_head[1] * y + toward_head[2] * z).astype(np.float32)
     return height > height[head].max(initial=-math.inf) - _BRAIN_HEIGHT_MM
+
+
+def _core(brain: np.ndarray, image: sitk.Image) -> np.ndarray:
+    """Return the depth of the inner head: brain only, even where scalp and skull are thick or cut obliquely."""
+    depth = -distance_to(brain, image)
+    return depth > _CORE_SHARE * depth.max()
 
 
 def _robust_scores(values: np.ndarray, brain: np.ndarray) -> np.ndarray:
