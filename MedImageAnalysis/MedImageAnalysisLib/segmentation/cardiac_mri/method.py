@@ -45,7 +45,8 @@ class CardiacMRI(SegmentationMethod):
     The ventricle is the round bright pool in a dark ring near the middle of the slices, traced through the stack.
     On rays from its center, dynamic programming finds the closed border within which blood is bright and beyond which
     muscle is dark (papillary muscles count as pool), then the outer border up to which the wall looks like the muscle
-    next to the pool. Slices lie across the third axis of the image; lengths within the slices are in mm.
+    next to the pool. Slices, or the frames of a cine of one slice, lie across the third axis of the image; lengths
+    within them are in mm.
 
     References
     ----------

@@ -21,6 +21,10 @@ _HALF_WALL_MM = 3.5
 _QUANTILE = 0.25
 # More contrast than this does not count: vessels beside lung have more than the ventricle.
 _MOST_CONTRAST = 0.35
+# Muscle is brighter than this share of the blood beside it; the air of the lungs is darker.
+_AIR_SHARE = 0.15
+# Blood is brighter than this share of the brightest in a slice; vessels in the lungs are darker.
+_BLOOD_SHARE = 0.5
 # Vessels are smaller than the ventricle, and farther from the middle.
 _USUAL_RADIUS_MM = 18.0
 _USUAL_OFFSET_MM = 45.0
@@ -106,6 +110,9 @@ def _roundness(plane: np.ndarray, points: np.ndarray, spacing: tuple[float, floa
     drop = (inner - outer) / np.maximum(np.maximum(np.abs(inner), center) + np.abs(outer), floor)
     clear = np.quantile(np.minimum(drop, _MOST_CONTRAST), _QUANTILE, axis=2)
     clear *= np.where(clear > 0, np.sqrt(np.minimum(_RADII_MM / _USUAL_RADIUS_MM, 1)), 1)
+    # Vessels lie in air, the ventricle lies in muscle.
+    clear *= (outer > _AIR_SHARE * np.maximum(inner, center)).mean(axis=2) ** 2
+    clear *= np.minimum(center[:, :, 0] / max(_BLOOD_SHARE * float(np.percentile(plane, 98)), floor), 1)
     away = (points - (np.array(plane.shape) - 1) / 2) * spacing
     nearness = np.exp(-(away**2).sum(axis=1) / (2 * _USUAL_OFFSET_MM**2))
     return clear * nearness[:, None]
