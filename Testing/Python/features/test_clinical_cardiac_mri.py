@@ -2,11 +2,19 @@
 
 import math
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, Segmentation
-from MedImageAnalysisLib.features.clinical.cardiac_mri import LeftVentricle, ejection_fraction
+from MedImageAnalysisLib.errors import InvalidSettingError
+from MedImageAnalysisLib.features.clinical.cardiac_mri import (
+    LeftVentricle,
+    LeftVentricleCine,
+    ejection_fraction,
+    end_phases,
+    two_phases,
+)
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.recognition import load_model
 from MedImageAnalysisLib.terminology import segment
@@ -84,3 +92,47 @@ def test_a_segmentation_without_ventricle_gives_reasons_not_zeros():
     for measurement in LeftVentricle()(image, nothing, Progress()):
         assert math.isnan(measurement.value)
         assert measurement.reason
+
+
+def cine(areas, spacing=(1.5, 2.0, 1.0)):
+    """A cine whose frames have pools of so many pixels."""
+    labels = np.zeros((len(areas), 10, 10), np.uint8)
+    for frame, area in zip(labels, areas, strict=True):
+        frame.reshape(-1)[:area] = 1
+    layer = sitk.GetImageFromArray(labels)
+    layer.SetSpacing(spacing)
+    return MedicalImage(layer, MM), Segmentation((layer,), (segment("left-ventricle", 1),))
+
+
+def test_the_frames_of_a_cine_with_the_largest_and_smallest_pool_are_found():
+    found = by_name(LeftVentricleCine()(*cine([70, 80, 50, 20, 40, 60]), Progress()))
+    assert found["left_ventricular_end_diastolic_frame"].value == 2
+    assert found["left_ventricular_end_systolic_frame"].value == 4
+    assert found["left_ventricular_end_diastolic_area"].value == pytest.approx(80 * 3.0)
+    assert found["left_ventricular_end_systolic_area"].unit == "mm2"
+    assert found["left_ventricular_fractional_area_change"].value == pytest.approx(75.0)
+
+
+def test_frames_without_a_pool_are_not_end_systole():
+    found = by_name(LeftVentricleCine()(*cine([70, 0, 30]), Progress()))
+    assert found["left_ventricular_end_systolic_frame"].value == 3
+
+
+def test_a_cine_with_one_outlined_frame_has_no_phases_and_says_why():
+    for measurement in LeftVentricleCine()(*cine([0, 40, 0]), Progress()):
+        assert math.isnan(measurement.value)
+        assert "1 frames" in measurement.reason
+
+
+def test_end_phases_need_two_sizes():
+    assert end_phases([3.0, math.nan, 1.0]) == (0, 2)
+    with pytest.raises(InvalidSettingError, match="two phases"):
+        end_phases([math.nan, 1.0])
+
+
+def test_two_existing_segmentations_give_volumes_mass_and_fraction():
+    found = by_name(two_phases(phase(500, 300), phase(200), Progress()))
+    assert found["left_ventricular_end_diastolic_volume"].value == pytest.approx(20.0)
+    assert found["left_ventricular_end_systolic_volume"].value == pytest.approx(8.0)
+    assert found["left_ventricular_end_diastolic_mass"].value == pytest.approx(12.6)
+    assert found["left_ventricular_ejection_fraction"].value == pytest.approx(60.0)

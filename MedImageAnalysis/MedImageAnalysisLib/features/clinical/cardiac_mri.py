@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...analysis import Measurement, MedicalImage, Segmentation
+from ...errors import InvalidSettingError
 from ...imaging.pixels import view
 from ...progress import Progress
 from .measure import MEASURES, ClinicalMeasure
 
-__all__ = ["LeftVentricle", "ejection_fraction"]
+__all__ = ["LeftVentricle", "LeftVentricleCine", "ejection_fraction", "end_phases", "two_phases"]
 
 _SCMR = "Schulz-Menger J et al. J Cardiovasc Magn Reson 2020;22:19. doi:10.1186/s12968-020-00610-6"
 # Density of myocardium, g/mL (Schulz-Menger et al. 2020).
@@ -65,6 +67,92 @@ class LeftVentricle(ClinicalMeasure):
             ),
             _fraction(math.nan, _ONE_PHASE),
         )  # fmt: skip
+
+
+@MEASURES.register
+@dataclass(frozen=True)
+class LeftVentricleCine(ClinicalMeasure):
+    """End-diastole and end-systole of a cine of one slice: the frames with the largest and the smallest pool.
+
+    One slice gives no volume and so no ejection fraction; the fractional area change is the same ratio of areas.
+
+    References
+    ----------
+    Schulz-Menger et al. 2020, doi:10.1186/s12968-020-00610-6.
+    """
+
+    name = "left-ventricle-cine"
+    title = "Phases of the left ventricle in a cine"
+
+    def __call__(self, image: MedicalImage, segmentation: Segmentation, progress: Progress) -> tuple[Measurement, ...]:
+        """Return both frames (counted from 1), their areas, and the fractional area change."""
+        progress.step("Looking for end-diastole and end-systole")
+        found = segmentation.find("left-ventricle")
+        counts = np.count_nonzero(view(segmentation.mask(found)), axis=(1, 2)) if found else np.zeros(0)
+        filled = int(np.count_nonzero(counts))
+        reason = "" if filled > 1 else f"The left ventricle was found in {filled} frames."
+        ed, es = (0, 0) if reason else end_phases([count or math.nan for count in counts])
+        pixel = float(np.prod(image.pixels.GetSpacing()[:2]))
+        areas = (math.nan, math.nan) if reason else (counts[ed] * pixel, counts[es] * pixel)
+        change = math.nan if reason else 100 * (areas[0] - areas[1]) / areas[0]
+        unit = f"{image.info.length_unit}2"
+        rows = [
+            ("fractional_area_change", "fractional area change", change, "%", "(EDA - ESA) / EDA."),
+            ("end_diastolic_area", "end-diastolic area", areas[0], unit, "Largest area of the pool."),
+            ("end_systolic_area", "end-systolic area", areas[1], unit, "Smallest area of the pool."),
+            ("end_diastolic_frame", "end-diastolic frame", ed + 1, "1", "Frame of the largest pool, from 1."),
+            ("end_systolic_frame", "end-systolic frame", es + 1, "1", "Frame of the smallest pool, from 1."),
+        ]
+        return tuple(
+            Measurement(
+                f"left_ventricular_{name}", f"Left ventricular {title}", math.nan if reason else float(value), kind,
+                words, _SCMR, reason=reason,
+            )
+            for name, title, value, kind, words in rows
+        )  # fmt: skip
+
+
+def end_phases(sizes: Sequence[float]) -> tuple[int, int]:
+    """Return the indices of end-diastole and end-systole: of the largest and the smallest pool.
+
+    Parameters
+    ----------
+    sizes : sequence of float
+        Area or volume of the pool in each phase of one heartbeat, in order; NaN where it was not found.
+
+    Raises
+    ------
+    InvalidSettingError
+        If fewer than two phases have a size.
+    """
+    values = np.asarray(sizes, float)
+    if np.count_nonzero(np.isfinite(values)) < 2:
+        raise InvalidSettingError("End-diastole and end-systole need at least two phases in which the pool was found.")
+    return int(np.nanargmax(values)), int(np.nanargmin(values))
+
+
+def two_phases(
+    ed: tuple[MedicalImage, Segmentation], es: tuple[MedicalImage, Segmentation], progress: Progress
+) -> tuple[Measurement, ...]:
+    """Return volumes of both phases, the end-diastolic mass, the ejection fraction and the stroke volume.
+
+    The segmentations may come from this software or from elsewhere; see :func:`ejection_fraction`.
+    """
+    first, second = (
+        {m.name: m for m in LeftVentricle()(image, segmentation, progress)} for image, segmentation in (ed, es)
+    )
+    renamed = (
+        (first["left_ventricular_volume"], "end_diastolic_volume", "end-diastolic volume"),
+        (second["left_ventricular_volume"], "end_systolic_volume", "end-systolic volume"),
+        (first["left_ventricular_mass"], "end_diastolic_mass", "end-diastolic mass"),
+    )
+    return (
+        *(
+            replace(measured, name=f"left_ventricular_{name}", title=f"Left ventricular {title}")
+            for measured, name, title in renamed
+        ),
+        *ejection_fraction(ed, es),
+    )
 
 
 def ejection_fraction(
