@@ -176,10 +176,11 @@ def _card(
     size: int,
 ) -> str:
     count = description["training"]["cases"]
+    number = f"{recipe.members} members, together" if recipe.members > 1 else "1 member,"
     return model_card(
         description,
         judgement,
-        features=f"{recipe.members} members, together {size / 1e6:.1f} MB; canvas of {recipe.size} x {recipe.size} "
+        features=f"{number} {size / 1e6:.1f} MB; canvas of {recipe.size} x {recipe.size} "
         f"pixels{', burned-in marks filled in' if recipe.fill_marks else ''}; mean over image and mirror image; "
         f"priors {', '.join(f'{prior:g}' for prior in recipe.priors)}.",
         split=f"{count} images train and calibrate. {judgement.cases} others, of other patients or groups, give the "
