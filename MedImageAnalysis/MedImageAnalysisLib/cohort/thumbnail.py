@@ -12,19 +12,20 @@ from ..export.images import write_image
 
 __all__ = ["SIDE", "says_burned_in", "write_thumbnail"]
 
-# Small enough that text burned into an image cannot be read; an image that is small already is reduced fourfold.
+# Small enough that text burned into an image cannot be read. A small image is reduced fourfold for that; slices of
+# volumes are not, since they are computed and not captured from a screen.
 SIDE = 96
-_LEAST_STRIDE = 4
+_LEAST_STRIDE = {2: 4, 3: 1}
 _OPACITY = 0.35
 
 
 def write_thumbnail(analysis: Analysis, path: Path) -> Path:
-    """Write a PNG whose longest side has at most :data:`SIDE` pixels, each the mean of 4 x 4 pixels or more.
+    """Write a PNG whose longest side has at most :data:`SIDE` pixels, those of 2D images the means of at least 4 x 4.
 
     Volumes show the slice with most labels.
     """
     gray, labels = _plane(analysis)
-    stride = max(_LEAST_STRIDE, -(-max(gray.shape) // SIDE))
+    stride = max(_LEAST_STRIDE[analysis.image.pixels.GetDimension()], -(-max(gray.shape) // SIDE))
     low, high = np.percentile(gray, (0.5, 99.5))
     small = _block_means(gray, stride)
     shade = np.clip((small - low) / max(high - low, 1e-9), 0, 1)

@@ -1,6 +1,10 @@
 """The results of a cohort: one table of all values, numbers to learn from, and what changed between two versions."""
 
+import inspect
 import json
+import re
+import shutil
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -123,12 +127,33 @@ class TestTable:
         exec(compile(example, "Docs/cohort.md", "exec"), {})
         assert "benign" in capsys.readouterr().out
 
+    @pytest.mark.skipif(shutil.which("bash") is None, reason="the examples for clusters are for bash")
+    def test_the_examples_for_clusters_are_well_formed(self, repository):
+        pytest.importorskip("typer", reason="the command line needs the extra 'cli'")
+        from MedImageAnalysisLib.cli.cohort import cohort
+
+        text = (repository / "Docs" / "cohort.md").read_text()
+        assert subprocess.run(["bash", "-n"], input=block(text, "bash"), text=True).returncode == 0
+        yaml = pytest.importorskip("yaml", reason="a Kubernetes job is YAML")
+        (container,) = yaml.safe_load(block(text, "yaml"))["spec"]["template"]["spec"]["containers"]
+        assert subprocess.run([*container["command"][:1], "-n", "-c", *container["args"]]).returncode == 0
+        known = {f"--{name.replace('_', '-')}" for name in inspect.signature(cohort).parameters} | {"--json"}
+        commands = block(text, "bash").split("medimage ")[1] + container["args"][0] + block(text, "python\nPARTS")
+        used = set(re.findall(r" (--[a-z-]+)", commands))
+        assert {"--shard", "--workers", "--preset"} < used
+        assert used <= known
+
     def test_the_documentation_names_every_column(self, repository):
         from MedImageAnalysisLib.cohort.rows import COLUMNS, VERSION
 
         text = (repository / "Docs" / "cohort.md").read_text()
         assert f"version {VERSION}" in text
         assert all(f"| `{name}` |" in text for name, _, _ in COLUMNS)
+
+
+def block(text, start):
+    """The first block of code of a page that starts so."""
+    return text.split(f"```{start}")[1].split("```")[0]
 
 
 class TestDataset:
