@@ -14,11 +14,10 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -41,7 +40,7 @@ from MedImageAnalysisLib.preset import load_preset  # noqa: E402
 Row = tuple[str, str]
 SLEEPING_CASES = 40
 SIMULATED = 100_000
-ROUND = 8
+ROUND = 20
 
 
 def main() -> None:
@@ -78,7 +77,7 @@ def speed(data: Path, count: int, preset_name: str) -> Iterator[Row]:
         return
     preset = load_preset(preset_name)
     rounds = [images[start : start + ROUND] for start in range(0, len(images), ROUND)]
-    found: dict[int, list[Timing]] = {1: [], 2: []}
+    found: dict[int, list[float]] = {1: [], 2: []}
     walls = {1: 0.0, 2: 0.0}
     size = failed = peak = 0
     for number, part in enumerate(rounds):
@@ -91,8 +90,7 @@ def speed(data: Path, count: int, preset_name: str) -> Iterator[Row]:
                 walls[workers] += time.perf_counter() - started
                 # The first case of a worker imports what all need.
                 for file in store.glob("*.times"):
-                    lines = file.read_text().splitlines()
-                    found[workers] += [Timing(*map(float, line.split())) for line in lines[1:]]
+                    found[workers] += map(float, file.read_text().splitlines()[1:])
                 size += sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
                 failed, peak = failed + tally.failed + tally.lost, max(peak, tally.peak_bytes)
     yield from told(found, walls, len(images))
@@ -101,45 +99,23 @@ def speed(data: Path, count: int, preset_name: str) -> Iterator[Row]:
     yield "  store per case", f"{size / len(images) / 2e3:.1f} kB"
 
 
-@dataclass(frozen=True)
-class Timing:
-    """One case in its worker, in seconds: by the clock, of processor time, and waiting for a processor."""
-
-    wall: float
-    processor: float
-    waiting: float
-
-
-def told(found: dict[int, list[Timing]], walls: dict[int, float], count: int) -> Iterator[Row]:
-    """Yield wall times, and what they would be if the workers had never waited for other programs."""
-    free = {}
-    for workers, timings in found.items():
+def told(found: dict[int, list[float]], walls: dict[int, float], count: int) -> Iterator[Row]:
+    """Yield wall times with all starts, and processor times, which other programs disturb less."""
+    for workers, seconds in found.items():
         yield f"{count} images, {workers} worker(s), rounds of {ROUND}: wall", f"{walls[workers]:.1f} s"
-        yield "  processor time per case", f"{mean(each.processor for each in timings):.3f} s"
-        free[workers] = mean(each.wall - each.waiting for each in timings)
-        yield "  per case, less waiting for other programs", f"{free[workers]:.3f} s"
-    yield "  speed of 2 workers against 1, by the clock, starts included", f"{walls[1] / walls[2]:.2f} x"
-    yield "  the same, less starts and waiting for other programs", f"{2 * free[1] / free[2]:.2f} x"
+        yield "  processor time per case", f"{mean(seconds):.3f} s" if seconds else "too few cases"
+    yield "  speed of 2 workers against 1 by the clock, starts included", f"{walls[1] / walls[2]:.2f} x"
+    if all(found.values()):
+        yield "  the same by processor time, without starts", f"{2 * mean(found[1]) / mean(found[2]):.2f} x"
 
 
 def analyze_and_time(task: Task) -> str:
-    """Analyze a case and note its times in a file of this worker."""
-    started, processor, waited = time.perf_counter(), time.process_time(), waiting()
+    """Analyze a case and note its processor time in a file of this worker."""
+    started = time.process_time()
     key = analyze_case(task)
-    times = (time.perf_counter() - started, time.process_time() - processor, waiting() - waited)
     with (task.store / f"{os.getpid()}.times").open("a") as file:
-        file.write(" ".join(map(str, times)) + "\n")
+        file.write(f"{time.process_time() - started}\n")
     return key
-
-
-def waiting() -> float:
-    """Return the seconds that this process was ready to run and did not get a processor (Linux).
-
-    One of its threads works at a time: Python's own or that of ITK. The thread that watches the driver does not count.
-    """
-    others = {str(each.native_id) for each in threading.enumerate() if each is not threading.main_thread()}
-    tasks = (task for task in Path("/proc/self/task").iterdir() if task.name not in others)
-    return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
 
 
 def sleep_a_second(number: int) -> int:
