@@ -18,8 +18,6 @@ from .calibration import balanced, fit_temperature, score_spread, set_thresholds
 
 __all__ = ["FitSettings", "LinearFit", "compact", "fit_linear", "group_folds"]
 
-STRANGER_PENALTY = 1e-3
-
 
 @dataclass(frozen=True)
 class FitSettings:
@@ -43,6 +41,8 @@ class FitSettings:
         Share of the training images that may be flagged by their distance from the others.
     stranger_flagged : float
         Share of the training images that may be flagged by the classifier of strangers.
+    stranger_penalty : float
+        L2 penalty per case of that classifier.
     seed : int
     """
 
@@ -55,6 +55,7 @@ class FitSettings:
     coverage: float = 0.9
     flagged: float = 0.02
     stranger_flagged: float = 0.01
+    stranger_penalty: float = 1e-3
     seed: int = 20240501
 
 
@@ -318,7 +319,7 @@ def _stranger_classifier(
     unit = np.ones(v.shape[1])
 
     def fit(rows: np.ndarray) -> tuple[np.ndarray, float]:
-        weights, intercept = _regress(v[rows], unit, y[rows], balanced(y[rows], 2), STRANGER_PENALTY)
+        weights, intercept = _regress(v[rows], unit, y[rows], balanced(y[rows], 2), settings.stranger_penalty)
         return weights[:, 1] - weights[:, 0], float(intercept[1] - intercept[0])
 
     scores = np.zeros(len(own))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +26,11 @@ from .folder import draft_model, write_model
 from .judging import Judgement, judge, predicted
 from .recipe import Recipe
 from .recipes import RECIPES
-from .strangers import spoiled, strangers
+from .strangers import spoiled, spoiled_each_way, strangers
 
 __all__ = ["Drawing", "main", "train"]
+
+RARE_EVERY = 4
 
 Drawing = Callable[[np.ndarray, np.ndarray], Mapping[str, bytes]]
 
@@ -97,21 +99,28 @@ def _features(
 
 def _spoiled_features(recipe: Recipe, cases: Sequence[LabelledImage], work: Path) -> np.ndarray | None:
     """Return descriptors of spoiled training images and of noise, as many as the recipe asks for."""
-    if not recipe.spoiled:
+    if not recipe.spoiled and not recipe.spoiled_each_way:
         return None
-    key = collection_key(cases, recipe.descriptors, recipe.spoiled, recipe.settings.seed)
-    stored = work / f"{recipe.folder}-spoiled-{key}.npz"
+    settings = recipe.descriptors, recipe.spoiled, recipe.spoiled_each_way, recipe.settings.seed
+    stored = work / f"{recipe.folder}-spoiled-{collection_key(cases, *settings)}.npz"
     if not stored.is_file():
-        train_paths = [case.path for case in cases if not case.held_out]
-        random = np.random.default_rng(recipe.settings.seed)
-        chosen = random.permutation(len(train_paths))
-        images = (
-            spoiled(read_pixels(train_paths[chosen[index % len(chosen)]]), random) for index in range(recipe.spoiled)
-        )
-        rows = [describe(recipe.descriptors, image) for image in images]
+        paths = [case.path for case in cases if not case.held_out]
+        rows = [describe(recipe.descriptors, image) for image in _spoiled_images(recipe, paths)]
         np.savez(stored, x=np.array(rows, dtype=np.float16))
     with np.load(stored, allow_pickle=False) as found:
         return found["x"].astype(np.float32)
+
+
+def _spoiled_images(recipe: Recipe, paths: Sequence[Path]) -> Iterator[sitk.Image]:
+    """Yield the spoiled images that the recipe asks for."""
+    random = np.random.default_rng(recipe.settings.seed)
+    if recipe.spoiled_each_way:
+        for index, path in enumerate(paths):
+            yield from spoiled_each_way(read_pixels(path), random, rare=index % RARE_EVERY == 0)
+        return
+    chosen = random.permutation(len(paths))
+    for index in range(recipe.spoiled):
+        yield spoiled(read_pixels(paths[chosen[index % len(chosen)]]), random)
 
 
 def _described(recipe: Recipe, fit: LinearFit, cases: int) -> dict:

@@ -31,6 +31,8 @@ class Recipe:
         Augmented copies of each training image.
     spoiled : int
         Spoiled images and noise to learn from what does not belong; 0 = the distance alone tells.
+    spoiled_each_way : bool
+        Spoil every training image in each of the common ways, in place of `spoiled` images in one way each.
     mirror : bool
         Whether a mirrored image is as plausible as the original.
     positive : tuple of int
@@ -49,5 +51,6 @@ class Recipe:
     copies: int = 1
     mirror: bool = False
     spoiled: int = 0
+    spoiled_each_way: bool = False
     data_notes: tuple[str, ...] = ()
     known_failures: tuple[str, ...] = field(default_factory=tuple)

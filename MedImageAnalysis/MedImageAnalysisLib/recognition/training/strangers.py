@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from .data import read_pixels
 
-__all__ = ["foreign", "spoiled", "strangers"]
+__all__ = ["foreign", "spoiled", "spoiled_each_way", "strangers"]
 
 _COLLECTIONS = {
     "chest radiographs of children": ("chest_xray_kermany", "*/*.jpeg"),
@@ -95,6 +95,24 @@ def spoiled(image: sitk.Image, random: np.random.Generator) -> sitk.Image:
     if kind == 6:
         return _gradient(random)
     return _image(_rough(array.shape, random))
+
+
+def spoiled_each_way(image: sitk.Image, random: np.random.Generator, rare: bool) -> list[sitk.Image]:
+    """Return `image` upside down, turned either way and inverted; if `rare`, also less likely things.
+
+    The inverted image comes twice: it keeps most of its structure, and is the hardest to tell from a sound one.
+    """
+    array = sitk.GetArrayFromImage(image).astype(np.float32)
+    inverted = array.max() - array
+    found = [array[::-1], np.rot90(array), np.rot90(array, 3), inverted, inverted]
+    if rare:
+        found += [
+            inverted[::-1],
+            _shuffled(array, random),
+            random.normal(size=array.shape),
+            _rough(array.shape, random),
+        ]
+    return [_image(each) for each in found] + ([_gradient(random)] if rare else [])
 
 
 def _shuffled(array: np.ndarray, random: np.random.Generator, parts: int = 4) -> np.ndarray:
