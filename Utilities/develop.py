@@ -20,7 +20,7 @@ PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python
 APT_PACKAGES = ROOT / "Utilities" / "apt-packages.txt"
 STAMP = ENVIRONMENT / "installed.sha256"
 EVERYTHING = {"cli", "slicer", "dicom", "onnx", "train", "cohort", "report", "fast"}
-EXTRAS = {"demo": "cli,slicer,dicom,report,demo", "test": "all,test,demo", "lint": "test"}
+EXTRAS = {"demo": "cli,slicer,dicom,onnx,report,demo", "test": "all,test,demo", "lint": "test"}
 
 
 def main() -> int:
