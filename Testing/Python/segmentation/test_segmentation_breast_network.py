@@ -8,12 +8,11 @@ import pytest
 import SimpleITK as sitk
 
 from MedImageAnalysisLib.analysis import MedicalImage
-from MedImageAnalysisLib.errors import InvalidSettingError, MissingPackageError
+from MedImageAnalysisLib.errors import MissingPackageError
 from MedImageAnalysisLib.pipeline import run
 from MedImageAnalysisLib.preset import load_preset
 from MedImageAnalysisLib.progress import Progress
-from MedImageAnalysisLib.segmentation import METHODS
-from MedImageAnalysisLib.segmentation.breast_ultrasound import method
+from MedImageAnalysisLib.segmentation import METHODS, two_engines
 from MedImageAnalysisLib.segmentation.breast_ultrasound.network import Sight, whole_frame
 
 Y, X = np.mgrid[:64, :64]
@@ -73,22 +72,6 @@ def test_whole_frame_spans_the_picture():
     assert (frame.y - frame.half_height, frame.y + frame.half_height) == (-0.5, 299.5)
 
 
-@pytest.mark.parametrize(("there", "engine"), [(True, "network"), (False, "classical")])
-def test_automatic_engine_is_the_network_where_it_can_run(monkeypatch, there, engine):
-    monkeypatch.setattr(method, "networks_available", lambda: there)
-    assert breast().resolved() == breast(engine=engine)
-
-
-def test_engine_that_is_asked_for_stays(monkeypatch):
-    monkeypatch.setattr(method, "networks_available", lambda: True)
-    assert breast(engine="classical").resolved().engine == "classical"
-
-
-def test_unknown_engine_is_refused():
-    with pytest.raises(InvalidSettingError, match="engine"):
-        breast(engine="magic")
-
-
 def test_network_without_its_packages_says_what_to_install(monkeypatch):
     def missing(path, sha256=""):
         raise MissingPackageError.of("onnx", "onnx", "Running a network")
@@ -100,7 +83,7 @@ def test_network_without_its_packages_says_what_to_install(monkeypatch):
 
 
 def test_record_names_the_engine_that_ran(monkeypatch):
-    monkeypatch.setattr(method, "networks_available", lambda: False)
+    monkeypatch.setattr(two_engines, "networks_available", lambda: False)
     picture = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(96, 96)).astype(np.float32))
     preset = replace(load_preset("breast-ultrasound"), preprocessing=(), measurements=(), models=())
     record = run(MedicalImage(picture), preset).provenance

@@ -8,7 +8,6 @@ import SimpleITK as sitk
 
 from MedImageAnalysisLib.errors import (
     InvalidModelError,
-    InvalidSettingError,
     MissingPackageError,
     UnsuitablePresetError,
 )
@@ -16,8 +15,8 @@ from MedImageAnalysisLib.phantom import chest_radiograph
 from MedImageAnalysisLib.pipeline import run
 from MedImageAnalysisLib.preset import load_preset
 from MedImageAnalysisLib.progress import Progress
-from MedImageAnalysisLib.segmentation import METHODS
-from MedImageAnalysisLib.segmentation.chest_xray import method, outliners
+from MedImageAnalysisLib.segmentation import METHODS, two_engines
+from MedImageAnalysisLib.segmentation.chest_xray import outliners
 
 WEIGHTS = Path(outliners.__file__).with_name("weights.onnx")
 
@@ -42,24 +41,8 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
     return 2 * (a & b).sum() / max(a.sum() + b.sum(), 1)
 
 
-@pytest.mark.parametrize(("there", "engine"), [(True, "network"), (False, "classical")])
-def test_automatic_engine_is_the_network_where_it_can_run(monkeypatch, there, engine):
-    monkeypatch.setattr(method, "networks_available", lambda: there)
-    assert chest().resolved() == chest(engine=engine)
-
-
-def test_engine_that_is_asked_for_stays(monkeypatch):
-    monkeypatch.setattr(method, "networks_available", lambda: True)
-    assert chest(engine="classical").resolved().engine == "classical"
-
-
-def test_unknown_engine_is_refused():
-    with pytest.raises(InvalidSettingError, match="engine"):
-        chest(engine="magic")
-
-
 def test_record_names_the_engine_that_was_used(monkeypatch):
-    monkeypatch.setattr(method, "networks_available", lambda: False)
+    monkeypatch.setattr(two_engines, "networks_available", lambda: False)
     analysis = run(chest_radiograph(), load_preset("chest-xray"))
     assert analysis.provenance.preset["segmentation"][0]["engine"] == "classical"
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segmentation
-from ...networks import networks_available
 from ...parameters import parameter
 from ...progress import Progress
 from ...terminology import segment
-from ..method import METHODS, SegmentationMethod
+from ..method import METHODS
 from ..pixel_classifier.frame import Frame
 from ..pixel_classifier.outline import labels_on
 from ..pixel_classifier.picture import check_picture, exposed, reduced
+from ..two_engines import TwoEngineMethod
 from .classifier import LONG_SIDE, load_classifier
 from .lesion import Picture, lesions
 from .network import look, whole_frame
@@ -27,7 +27,7 @@ _LEAST_SIZE = 64
 
 @METHODS.register
 @dataclass(frozen=True)
-class BreastUltrasound(SegmentationMethod):
+class BreastUltrasound(TwoEngineMethod):
     """Lesions on a B-mode picture of the breast, the skin at the top; the segment is empty where there is none.
 
     Either a small network sees the whole picture (:mod:`.network`), or a cascade of pixel classifiers looks for
@@ -45,18 +45,6 @@ class BreastUltrasound(SegmentationMethod):
         minimum=0.0,
         maximum=1.0,
     )
-    engine: str = parameter(
-        "auto",
-        "What looks for lesions: the network, which is more accurate and needs the packages onnx and onnxruntime, or "
-        "the classical method, which needs neither. 'auto' takes the network where these are installed.",
-        choices=("auto", "classical", "network"),
-    )
-
-    def resolved(self) -> BreastUltrasound:
-        """Return the method with the engine that it uses on this machine."""
-        if self.engine != "auto":
-            return self
-        return replace(self, engine="network" if networks_available() else "classical")
 
     def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the segmentation: one segment with all lesions, or none.
@@ -71,7 +59,7 @@ class BreastUltrasound(SegmentationMethod):
             If the network is asked for and onnx or onnxruntime is not installed.
         """
         check_picture(image, "A B-mode picture", "to find a lesion", _LEAST_SIZE)
-        find = _by_network if self.resolved().engine == "network" else _by_classifiers
+        find = _by_network if self.uses_network else _by_classifiers
         found, factor = find(image, self.certainty, progress)
         progress.step("Drawing smooth outlines", 0.9)
         return Segmentation((_labelmap(image, found, factor),), (segment("breast-lesion", 1),))

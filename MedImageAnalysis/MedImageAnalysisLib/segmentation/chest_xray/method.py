@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segmentation
 from ...errors import UnsuitablePresetError
-from ...networks import networks_available
 from ...parameters import parameter
 from ...progress import Progress
 from ...terminology import segment
-from ..method import METHODS, SegmentationMethod
+from ..method import METHODS
 from ..pixel_classifier.frame import Frame, around, sampled, whole_picture
 from ..pixel_classifier.outline import bounds, labels_on, levels, main_part
 from ..pixel_classifier.picture import check_picture, exposed, reduced
+from ..two_engines import TwoEngineMethod
 from .cascade import CHANNELS, Cascade, load_cascade
 from .outliners import STRUCTURES, Outliner, classical_outliner, load_network_outliner
 from .plausibility import plausible
@@ -34,7 +34,7 @@ _ADVICE = (
 
 @METHODS.register
 @dataclass(frozen=True)
-class ChestXray(SegmentationMethod):
+class ChestXray(TwoEngineMethod):
     """Right lung, left lung and heart on a frontal (PA or AP) chest radiograph of any size, adult or child.
 
     The lung fields are those of the SCR database (van Ginneken 2006): what is seen of the lungs beside heart, great
@@ -59,18 +59,6 @@ class ChestXray(SegmentationMethod):
         "Whether bone is bright (as usual) or dark (a negative); 'auto' takes the one in which lungs are found.",
         choices=("auto", "bright-bone", "dark-bone"),
     )
-    engine: str = parameter(
-        "auto",
-        "What outlines lungs and heart: the network, which is more accurate and needs the packages onnx and "
-        "onnxruntime, or the classical method, which needs neither. 'auto' takes the network where they are installed.",
-        choices=("auto", "classical", "network"),
-    )
-
-    def resolved(self) -> ChestXray:
-        """Return the method with the engine that it uses on this machine."""
-        if self.engine != "auto":
-            return self
-        return replace(self, engine="network" if networks_available() else "classical")
 
     def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the segmentation; a structure that cannot be found plausibly is left out.
@@ -86,8 +74,7 @@ class ChestXray(SegmentationMethod):
         """
         check_picture(image, "A chest radiograph", "to outline the lungs", _LEAST_SIZE)
         cascade = load_cascade()
-        is_network = self.resolved().engine == "network"
-        outliner = load_network_outliner() if is_network else classical_outliner(cascade)
+        outliner = load_network_outliner() if self.uses_network else classical_outliner(cascade)
         pixels, factor = reduced(image)
         valid = exposed(pixels)
         progress.step("Looking for the chest", 0.1)

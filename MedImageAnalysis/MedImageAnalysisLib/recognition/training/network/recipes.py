@@ -53,7 +53,6 @@ CHEST_NETWORK = NetworkRecipe(
     "year differs from another",
     # Normal is as common as pneumonia, and bacterial as viral.
     priors=(0.5, 0.25, 0.25),
-    members=1,
     schedule=Schedule(steps=1400, small=0.5, mixing=0.2),
     known_failures=(
         "Bacterial and viral pneumonia look alike and are often taken for one another.",
@@ -70,7 +69,6 @@ BRAIN_NETWORK = NetworkRecipe(
     priors=(0.25, 0.25, 0.25, 0.25),
     fill_marks=False,
     spoiled=1600,
-    members=1,
     schedule=Schedule(steps=1300, small=0.25, mixing=0.0),
     # Tumors are small, and what tells them apart is fine: the images of this collection differ little in quality.
     variation=Variation(
