@@ -14,7 +14,7 @@ from ..model import Model
 from ..network import run_network
 from .judging import Answers, predicted
 
-__all__ = ["image_answers"]
+__all__ = ["check_judged_by_image", "image_answers"]
 
 
 def image_answers(model: Model, images: Sequence[sitk.Image]) -> Answers:
@@ -27,10 +27,21 @@ def image_answers(model: Model, images: Sequence[sitk.Image]) -> Answers:
     MissingPackageError
         If it is a network and the packages that run it are not installed.
     """
-    if model.kind not in ("linear", "onnx") or model.spec.inputs:
-        raise InvalidModelError(f"{model.name} needs segmented cases: evaluate it through the pipeline.")
+    check_judged_by_image(model)
     found = _from_network(model, images) if model.kind == "onnx" else _from_descriptors(model, images)
     return Answers(*found, model.spec.set_thresholds, model.spec.priors)
+
+
+def check_judged_by_image(model: Model) -> None:
+    """Refuse a model that looks at anything but the image, before any image is read.
+
+    Raises
+    ------
+    InvalidModelError
+        If it needs more.
+    """
+    if model.kind not in ("linear", "onnx") or model.spec.inputs:
+        raise InvalidModelError(f"{model.name} needs segmented cases: evaluate it through the pipeline.")
 
 
 def _from_descriptors(model: Model, images: Sequence[sitk.Image]) -> tuple[np.ndarray, np.ndarray]:

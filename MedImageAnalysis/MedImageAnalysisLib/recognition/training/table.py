@@ -20,7 +20,7 @@ from ...progress import Progress
 from ..descriptors import ImageDescriptor
 from ..descriptors.scattering import Scattering
 from ..model import Model
-from .answers import image_answers
+from .answers import check_judged_by_image, image_answers
 from .data import GROUP, HELD_OUT, SPLIT_SEED, TABLE, LabelledImage, from_folders, from_table, read_pixels, read_rows
 from .fitting import FitSettings
 from .images import Drawing, train
@@ -163,6 +163,7 @@ def answers_on_table(
     InvalidModelError
         If the model needs more than the image.
     """
+    check_judged_by_image(model)
     cases = from_table(folder, [category.title for category in model.classes])
     found = []
     for index, case in enumerate(cases):
