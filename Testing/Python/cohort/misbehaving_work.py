@@ -7,6 +7,8 @@ import os
 import signal
 import time
 
+import numpy as np
+
 from MedImageAnalysisLib.cohort.work import analyze_case
 from MedImageAnalysisLib.errors import UnreadableImageError
 
@@ -29,10 +31,19 @@ def behave(item):
         die_in_the_middle_of_a_message()
     if item.startswith("slow"):
         time.sleep(0.5)
+    if item == "threads":
+        return threads_that_numpy_takes()
     if item.startswith("eat"):
         return len(bytearray(8 * 2**30))
     time.sleep(0.02)
     return len(item)
+
+
+def threads_that_numpy_takes():
+    """Return how many threads this process has after a product of large matrices, beside the two of our own."""
+    large = np.ones((800, 800))
+    large @ large
+    return len(os.listdir("/proc/self/task")) - 2
 
 
 def die_in_the_middle_of_a_message():

@@ -71,6 +71,10 @@ class TestPool:
     def test_a_case_that_kills_its_process_is_tried_twice(self):
         assert by_item(PoolEngine(workers=1), ["kill"])["kill"].attempts == 2
 
+    @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux shows them")
+    def test_a_process_computes_on_one_thread(self):
+        assert by_item(PoolEngine(workers=1), ["threads"])["threads"].value == 0
+
     def test_a_case_that_hangs_is_ended_at_the_limit_and_its_log_tells_where_it_was(self):
         started = time.perf_counter()
         seen = by_item(PoolEngine(workers=2, seconds_per_case=2), ["hang", *GOOD])

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...errors import MedImageError
 from .engine import Outcome, not_transferred
-from .worker import READY, serve, stack_of
+from .worker import READY, one_thread_for_libraries, serve, stack_of
 
 __all__ = ["WorkerProcess"]
 
@@ -154,7 +154,8 @@ class WorkerProcess:
         self._is_ready = False
         self._deadline = time.monotonic() + _START_SECONDS
         try:
-            process.start()
+            with one_thread_for_libraries():
+                process.start()
         except OSError as problem:
             raise MedImageError(f"A worker process cannot be started: {problem.strerror}.") from problem
         finally:

@@ -17,7 +17,7 @@ from typing import Any
 
 from .engine import Outcome, not_transferred
 
-__all__ = ["READY", "prepare_process", "serve", "stack_of", "time_limit"]
+__all__ = ["READY", "one_thread_for_libraries", "prepare_process", "serve", "stack_of", "time_limit"]
 
 READY = "ready"
 _WATCH_SECONDS = 1.0
@@ -65,6 +65,24 @@ def stack_of(log: Path) -> str:
     # After a crash there is the one thread that crashed; else the main thread is the last one.
     thread = text.rpartition("(most recent call first):")[2]
     return "\n".join(f"{name} ({file}:{line})" for file, line, name in reversed(_FRAME.findall(thread)))
+
+
+@contextmanager
+def one_thread_for_libraries() -> Iterator[None]:
+    """Let processes that are started in this block inherit that numerical libraries use one thread.
+
+    A library reads the variable when it is loaded, which in a new process is before any of our code runs.
+    """
+    before = {variable: os.environ.get(variable) for variable in _THREADS_OF_LIBRARIES}
+    os.environ.update(dict.fromkeys(_THREADS_OF_LIBRARIES, "1"))
+    try:
+        yield
+    finally:
+        for variable, value in before.items():
+            if value is None:
+                del os.environ[variable]
+            else:
+                os.environ[variable] = value
 
 
 @cache
