@@ -178,15 +178,22 @@ def test_a_gate_refuses_what_the_guarding_model_does_not_know(
     assert "unlike" in recognize(model, case_of([60.0, -3.0, 0.0])).reason
 
 
+def processor_time(work) -> float:
+    """Return the least processor time of five runs, in seconds."""
+    times = []
+    for _ in range(5):
+        started = time.process_time()
+        work()
+        times.append(time.process_time() - started)
+    return min(times)
+
+
 def test_recognition_stays_within_its_time(real_data):
-    """50 ms after features. Processor time, as test machines are shared; the bound is generous."""
+    """50 ms after features, where a stable sort of a million numbers takes 70 ms: machines differ, and are shared."""
     image = read_image(sorted((real_data / "chest_xray_kermany" / "normal").glob("*"))[0], color="luminance")
     model = load_model("chest-xray-pneumonia")
     case = RecognitionCase(image, image.pixels)
     assert recognize(model, case).assessed
-    times = []
-    for _ in range(5):
-        started = time.process_time()
-        recognize(model, case)
-        times.append(time.process_time() - started)
-    assert min(times) < 0.1
+    numbers = np.random.default_rng(0).normal(size=1_000_000)
+    yardstick = processor_time(lambda: np.sort(numbers, kind="stable"))
+    assert processor_time(lambda: recognize(model, case)) < 1.5 * yardstick
