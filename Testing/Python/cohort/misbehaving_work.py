@@ -27,12 +27,10 @@ def behave(item):
         os._exit(int(item[-1]))
     if item.startswith("crash"):
         ctypes.string_at(0)
-    if item.startswith("partial"):
-        die_in_the_middle_of_a_message()
     if item.startswith("slow"):
         time.sleep(0.5)
-    if item == "threads":
-        return threads_that_numpy_takes()
+    if item in ODD:
+        return ODD[item]()
     if item.startswith("eat"):
         return len(bytearray(8 * 2**30))
     time.sleep(0.02)
@@ -60,3 +58,6 @@ def analyze_or_misbehave(task):
         return behave(name)
     time.sleep(float(os.environ.get("SECONDS_PER_CASE", "0")))
     return analyze_case(task)
+
+
+ODD = {"partial": die_in_the_middle_of_a_message, "threads": threads_that_numpy_takes}
