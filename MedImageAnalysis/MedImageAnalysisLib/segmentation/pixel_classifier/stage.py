@@ -17,25 +17,28 @@ import numpy as np
 from scipy import ndimage
 
 __all__ = [
+    "LOCAL_SCALE",
+    "REFERENCE_SIZE",
     "Stage",
     "context_features",
     "feature_groups",
     "features",
     "image_features",
+    "middle_ranks",
     "normalized",
     "run_stages",
 ]
 
 
 # Scales in pixels of a frame 128 pixels wide; frames of other sizes scale with them.
-_REFERENCE_SIZE = 128
+REFERENCE_SIZE = 128
 _FINE_SCALES = (1.0, 2.0, 4.0)
 _COARSE_SCALES = (2.0, 4.0, 8.0)
 _INTENSITY_RADII = (5.0, 10.0, 20.0, 36.0)
 _CONTEXT_RADII = (3.0, 8.0, 18.0)
 _ORDERS = ((0, 0), (0, 1), (1, 0), (0, 2), (1, 1), (2, 0))
 _DIRECTIONS = 8
-_LOCAL_SCALE = 16.0
+LOCAL_SCALE = 16.0
 # Pixels that the first layer is computed for at once.
 _BAND = 8192
 
@@ -118,18 +121,24 @@ def normalized(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
     numpy.ndarray of float32, shape (2, rows, columns)
         Ranks from -1 (dark) to 1 (bright), and deviations from the local mean in local standard deviations.
     """
+    ranks = middle_ranks(pixels, valid)
+    sigma = LOCAL_SCALE * pixels.shape[1] / REFERENCE_SIZE
+    weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma) + 1e-3
+    mean = ndimage.gaussian_filter(ranks, sigma) / weight
+    difference = np.where(valid, ranks - mean, 0).astype(np.float32)
+    deviation = np.sqrt(ndimage.gaussian_filter(difference**2, sigma) / weight) + 0.05
+    return np.stack([ranks, difference / deviation])
+
+
+def middle_ranks(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Return the ranks of valid pixels among them, float32 from -1 (dark) to 1 (bright), and 0 elsewhere."""
     ranks = np.zeros(pixels.shape, dtype=np.float32)
     values = pixels[valid]
     ordered = np.sort(values)
     # Equal values get their middle rank, so that a saturated background cannot push the rest aside.
     below = np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")
     ranks[valid] = below / max(len(ordered), 1) - 1
-    sigma = _LOCAL_SCALE * pixels.shape[1] / _REFERENCE_SIZE
-    weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma) + 1e-3
-    mean = ndimage.gaussian_filter(ranks, sigma) / weight
-    difference = np.where(valid, ranks - mean, 0).astype(np.float32)
-    deviation = np.sqrt(ndimage.gaussian_filter(difference**2, sigma) / weight) + 0.05
-    return np.stack([ranks, difference / deviation])
+    return ranks
 
 
 def features(frame: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
@@ -154,7 +163,7 @@ def feature_groups(frame: np.ndarray, context: np.ndarray | None = None) -> Iter
 
 def image_features(frame: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the features that come from the image and the place in it."""
-    scale = frame.shape[2] / _REFERENCE_SIZE
+    scale = frame.shape[2] / REFERENCE_SIZE
     ranks, contrast = frame
     for sigma in _FINE_SCALES:
         yield _jet(contrast, sigma * scale)
@@ -167,7 +176,7 @@ def image_features(frame: np.ndarray) -> Iterator[np.ndarray]:
 
 def context_features(context: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the features that come from what the stage before found."""
-    scale = context.shape[2] / _REFERENCE_SIZE
+    scale = context.shape[2] / REFERENCE_SIZE
     yield context
     smooth = np.stack([ndimage.gaussian_filter(channel, 1.0 * scale) for channel in context])
     yield from _rings(smooth, _CONTEXT_RADII, scale)
