@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 from typing import Union
 
-import qt
 import slicer
 import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTableNode, vtkMRMLVectorVolumeNode
@@ -108,6 +107,7 @@ class MedImageAnalysisParameterNode:
     inputSegmentation - An existing segmentation that replaces the automatic one.
     preset - Name of the preset, or "auto".
     model - Name of the recognition model that replaces those of the preset, or "".
+    prevalence - How common each category is, as in "normal=80%, pneumonia=20%", or "".
     showResults - Whether results are shown in the views when the analysis is done.
     summary - What was recognized, as rich text.
     findings - What bears on trust in the results, as rich text.
@@ -118,6 +118,7 @@ class MedImageAnalysisParameterNode:
     inputSegmentation: vtkMRMLSegmentationNode
     preset: str = "auto"
     model: str = ""
+    prevalence: str = ""
     showResults: bool = True
     summary: str = ""
     findings: str = ""
@@ -138,15 +139,16 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
-        self._presets = {}
         self._analyzedVolume = None
         self.analysis = None
+        self.choices = None
         self.training = None
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
 
     def setup(self) -> None:
         """Build the panel when the user opens the module for the first time."""
+        from MedImageAnalysisLib.panel.choices import Choices
         from MedImageAnalysisLib.panel.training_section import TrainingSection
 
         ScriptedLoadableModuleWidget.setup(self)
@@ -157,10 +159,12 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = MedImageAnalysisLogic()
         self.ui.featuresTableView.verticalHeader().setMaximumWidth(230)
         self.analysis = self._analysisControls()
+        self.choices = Choices(self.ui, self.analysis.say)
         self.training = TrainingSection(
             self.ui, self.logic, self._chosenPreset, self._ensurePackages, models_changed=self._fillModels
         )
-        self._fillPresets()
+        with self.analysis.errors_shown():
+            self.choices.fill_presets()
         self._fillModels()
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -215,8 +219,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onParametersModified(self, caller=None, event=None) -> None:
         """Show what the parameter node holds, beyond the widgets that are bound to it."""
-        self._showPreset()
-        self._showModel()
+        self.choices.show(self._parameterNode.preset, self._parameterNode.model)
         self._showTables()
         self.analysis.update()
 
@@ -261,7 +264,9 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         inputs = self._parameterNode
         self._ensurePackages()
         self._analyzedVolume = inputs.inputVolume
-        return self.logic.computation(self._analyzedVolume, inputs.preset, inputs.inputSegmentation, inputs.model)
+        return self.logic.computation(
+            self._analyzedVolume, inputs.preset, inputs.inputSegmentation, inputs.model, inputs.prevalence
+        )
 
     def _keep(self, analysis) -> None:
         """Turn an analysis into nodes, and show them."""
@@ -280,57 +285,11 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if inputs.showResults:
             self.logic.show(nodes)
 
-    def _fillPresets(self) -> None:
-        """Offer what the library has."""
-        from MedImageAnalysisLib.choice import AUTO
-        from MedImageAnalysisLib.preset import available_presets
-
-        combo = self.ui.presetComboBox
-        combo.addItem(_("Choose automatically"), AUTO)
-        with self.analysis.errors_shown():
-            self._presets = {preset.name: preset for preset in available_presets()}
-        for preset in self._presets.values():
-            combo.addItem(preset.title, preset.name)
-            combo.setItemData(combo.count - 1, preset.description, qt.Qt.ToolTipRole)
-
     def _fillModels(self) -> None:
-        """Offer the models that are here: those of the package, and the user's."""
-        from MedImageAnalysisLib.recognition import available_models
-
-        def tell(folder, error):
-            self.analysis.say(str(error))
-
-        combo = self.ui.modelComboBox
-        combo.blockSignals(True)
-        combo.clear()
-        combo.addItem(_("Those of the preset"), "")
-        for model in available_models(tell):
-            combo.addItem(model.title, model.name)
-            combo.setItemData(combo.count - 1, model.intended_use, qt.Qt.ToolTipRole)
-        combo.blockSignals(False)
+        """Offer the models that are here now."""
+        self.choices.fill_models()
         if self._parameterNode:
-            self._showModel()
-
-    def _showModel(self) -> None:
-        """Show the chosen model; none is shown if it is not here."""
-        self.ui.modelComboBox.setCurrentIndex(self.ui.modelComboBox.findData(self._parameterNode.model))
-
-    def _showPreset(self) -> None:
-        """Show the chosen preset and its steps."""
-        from MedImageAnalysisLib.panel.rich_text import steps_text
-
-        name = self._parameterNode.preset
-        preset = self._presets.get(name)
-        index = self.ui.presetComboBox.findData(name)
-        self.ui.presetComboBox.setCurrentIndex(index)
-        if preset:
-            description = preset.description
-        elif index >= 0:
-            description = _("By the image's modality, body part and dimension; asks you when they do not tell.")
-        else:
-            description = _("The preset '{name}' is not installed here.").format(name=name)
-        self.ui.presetDescriptionLabel.text = description
-        self.ui.stepsTextEdit.setPlainText(steps_text(preset) if preset else "")
+            self.choices.show(self._parameterNode.preset, self._parameterNode.model)
 
     def _showTables(self) -> None:
         """Show the tables of results, also those of a scene that was loaded."""
@@ -362,7 +321,7 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         """Return the wrapped parameter node of the scene."""
         return MedImageAnalysisParameterNode(super().getParameterNode())
 
-    def analyze(self, volumeNode, preset="chest-xray", segmentationNode=None, progress=None, model=""):
+    def analyze(self, volumeNode, preset="chest-xray", segmentationNode=None, progress=None, model="", prevalence=""):
         """Analyze a volume and return the nodes of the results.
 
         Parameters
@@ -375,6 +334,8 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         progress : MedImageAnalysisLib.progress.Progress, optional
         model : str, optional
             Name or folder of the recognition model that replaces those of the preset.
+        prevalence : str, optional
+            How common each category of the model is among the patients, as in "normal=80%, pneumonia=20%".
 
         Returns
         -------
@@ -382,27 +343,26 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         """
         from MedImageAnalysisLib.progress import Progress
 
-        computation = self.computation(volumeNode, preset, segmentationNode, model)
+        computation = self.computation(volumeNode, preset, segmentationNode, model, prevalence)
         return self.createNodes(computation(progress or Progress()), volumeNode)
 
-    def computation(self, volumeNode, preset, segmentationNode=None, model=""):
+    def computation(self, volumeNode, preset, segmentationNode=None, model="", prevalence=""):
         """Read the nodes now, and return a function of a Progress that computes the analysis.
 
         The function touches neither Qt nor MRML, so it may run in another thread.
         """
-        from dataclasses import replace
-
         from MedImageAnalysisLib.choice import AUTO, choose_preset
         from MedImageAnalysisLib.mrml import segmentationFromNode, volumeFromNode
         from MedImageAnalysisLib.pipeline import run
         from MedImageAnalysisLib.preset import load_preset
+        from MedImageAnalysisLib.recognition.prevalence import parse_prevalence
 
+        shares = parse_prevalence(filter(None, map(str.strip, prevalence.split(","))))
         if preset == AUTO:
             chosen = choose_preset(volumeFromNode(volumeNode, color="luminance")).preset
         else:
             chosen = load_preset(preset)
-        if model:
-            chosen = replace(chosen, models=(model,), model_choice="exact")
+        chosen = chosen.with_choices((model,) if model else (), shares)
         image = volumeFromNode(volumeNode, color=chosen.color)
         segmentation = segmentationFromNode(segmentationNode, volumeNode) if segmentationNode else None
         return lambda progress: run(image, chosen, segmentation=segmentation, progress=progress)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,6 +115,14 @@ class Preset:
             nominal_width_mm=_width(data),
             feature_image=_choice(data, "feature_image", ("original", "processed")),
         )
+
+    def with_choices(self, models: Sequence[str] = (), prevalence: Sequence[tuple[str, float]] = ()) -> Preset:
+        """Return the preset with what its user chose: just these models, and this prevalence. Empty = the preset's own.
+
+        A model that was named by its user is taken itself, not the network that is its alternative.
+        """
+        chosen = replace(self, prevalence=tuple(prevalence) or self.prevalence)
+        return replace(chosen, models=tuple(models), model_choice="exact") if models else chosen
 
     def to_json(self) -> dict[str, Any]:
         """Return the preset as plain JSON values with every default written out; `from_json` makes an equal one."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,6 @@ import typer
 
 from ..analysis import Analysis, MedicalImage, Segmentation
 from ..choice import AUTO, choose_preset
-from ..errors import InvalidSettingError
 from ..preset import Preset
 from ..progress import Progress
 from .bar import progress_bar
@@ -55,8 +53,8 @@ Models = Annotated[
 Prevalence = Annotated[
     list[str] | None,
     typer.Option(
-        help="How common a category is where the image was taken, KEY=SHARE; repeat for every category of the model. "
-        "The table then shows the adjusted probabilities too.",
+        help="How common a category is where the image was taken, KEY=SHARE such as normal=80%; repeat for every "
+        "category of the model. The table then shows the adjusted probabilities too.",
     ),
 ]
 Scene = Annotated[bool, typer.Option("--scene", help="Also write a 3D Slicer scene (.mrb).")]
@@ -88,13 +86,13 @@ def analyze(
     """
     from ..pipeline import run
     from ..preset import load_preset
+    from ..recognition.prevalence import parse_prevalence
 
     chosen = None if preset == AUTO else load_preset(preset)
-    shares = _shares(prevalence)
+    shares = parse_prevalence(prevalence or ())
 
     def work(image: MedicalImage, given: Segmentation | None, progress: Progress) -> Analysis:
-        used = _with_models(chosen or _choose(image), model)
-        used = replace(used, prevalence=shares or used.prevalence)
+        used = (chosen or _choose(image)).with_choices(model or (), shares)
         return run(image, used, segmentation=given, progress=progress)
 
     # The automatic choice needs to see the image first; what it is made for is gray.
@@ -159,25 +157,6 @@ def _carry_out(
         analysis = work(image, segmentation, progress.part(0.1, 0.85))
         written = _write(analysis, wanted, progress.part(0.85, 1.0, "Write the results"))
     _tell(analysis, written, wanted.as_json)
-
-
-def _with_models(preset: Preset, names: list[str] | None) -> Preset:
-    """Return the preset with exactly these models; with its own if none is named."""
-    return replace(preset, models=tuple(names), model_choice="exact") if names else preset
-
-
-def _shares(texts: list[str] | None) -> tuple[tuple[str, float], ...]:
-    """Return the shares of categories from texts KEY=SHARE."""
-    shares = {}
-    for text in texts or ():
-        key, _, number = text.partition("=")
-        try:
-            shares[key.strip()] = float(number)
-        except ValueError:
-            shares[key.strip()] = math.nan
-        if not 0 <= shares[key.strip()] < math.inf:
-            raise InvalidSettingError(f"--prevalence {text!r:.60} must be KEY=SHARE, e.g. normal=0.8.")
-    return tuple(shares.items())
 
 
 def _choose(image: MedicalImage) -> Preset:

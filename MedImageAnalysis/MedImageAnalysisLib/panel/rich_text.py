@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..analysis import Analysis
@@ -11,7 +12,15 @@ from ..export.tables import Table
 from ..preset import Preset
 from ..recognition import Model
 
-__all__ = ["ProbabilityRow", "findings_html", "model_html", "probability_rows", "steps_text", "summary_html"]
+__all__ = [
+    "ProbabilityRow",
+    "findings_html",
+    "model_html",
+    "prevalence_hint",
+    "probability_rows",
+    "steps_text",
+    "summary_html",
+]
 
 # Mid-tones that are legible on a light and on a dark ground.
 _LEVEL_COLORS = {"green": "#2e9e5b", "amber": "#d98e04", "red": "#d64545"}
@@ -59,6 +68,16 @@ def model_html(model: Model) -> str:
     )
 
 
+def prevalence_hint(models: Sequence[Model]) -> str:
+    """Return how the prevalence of the categories of the first model that can be adjusted to one is written."""
+    for model in models:
+        keys = [category.key for category in model.classes]
+        if model.states_prevalence_of(dict.fromkeys(keys, 1.0)):
+            rare = 20 // (len(keys) - 1)
+            return ", ".join([f"{keys[0]}={100 - rare * (len(keys) - 1)}%", *(f"{key}={rare}%" for key in keys[1:])])
+    return ""
+
+
 @dataclass(frozen=True)
 class ProbabilityRow:
     """One row of the table of probabilities as people read it; `share` is None if nothing was assessed."""
@@ -69,6 +88,7 @@ class ProbabilityRow:
     bounds: str = ""
     mark: str = ""
     note: str = ""
+    adjusted: str = ""
 
 
 def probability_rows(table: Table) -> tuple[ProbabilityRow, ...]:
@@ -79,6 +99,9 @@ def probability_rows(table: Table) -> tuple[ProbabilityRow, ...]:
     columns = {column.name: column.values for column in table.columns}
     names = ("category", "probability", "lower", "upper", "in_prediction_set", "notes")
     rows = [_probability_row(*row) for row in zip(*(columns[name] for name in names), strict=True)]
+    if "prior_adjusted" in columns:
+        adjusted = zip(rows, columns["prior_adjusted"], strict=True)
+        rows = [replace(row, adjusted="" if math.isnan(share) else f"{share:.1%}") for row, share in adjusted]
     models = columns["recognition"]
     if len(set(models)) > 1:
         named = zip(models, rows, strict=True)

@@ -130,6 +130,11 @@ _CONNECTORS = {
         lambda widget: widget.checked,
         lambda widget, value: widget.setChecked(value),
     ),
+    "QLineEdit": (
+        "textChanged(QString)",
+        lambda widget: widget.text,
+        lambda widget, value: widget.setText(value),
+    ),
     "QLabel": ("", lambda widget: widget.text, lambda widget, value: widget.setText(value)),
 }
 

@@ -34,7 +34,7 @@ def ready_panel(panel, a_radiograph, discs_preset):
 
 @pytest.fixture
 def recognizing_run(monkeypatch):
-    """The real computation, with a recognition and findings that make all parts of the panel speak."""
+    """The real computation, with a recognition and findings that make all parts of the panel speak; what was asked."""
     real_run = pipeline.run
     categories = (
         CategoryProbability("Cardiomegaly (ratio 0.50 or more)", 0.823, 0.71, 0.9, True),
@@ -54,11 +54,20 @@ def recognizing_run(monkeypatch):
         QualityFinding("amber", "Rotation", "the spine is 4 mm off the middle of the clavicles"),
     )
 
+    asked = []
+
     def run(image, preset, *, segmentation, progress):
-        analysis = real_run(image, preset, segmentation=segmentation, progress=progress)
-        return replace(analysis, recognitions=(recognition,), measurements=(ratio,), quality=findings)
+        asked.append(preset)
+        analysis = real_run(
+            image, replace(preset, models=(), prevalence=()), segmentation=segmentation, progress=progress
+        )
+        shares = (0.41, 0.59) if preset.prevalence else (None, None)
+        adjusted = tuple(replace(row, prior_adjusted=share) for row, share in zip(categories, shares, strict=True))
+        found = replace(recognition, categories=adjusted)
+        return replace(analysis, recognitions=(found,), measurements=(ratio,), quality=findings)
 
     monkeypatch.setattr(pipeline, "run", run)
+    return asked
 
 
 @pytest.fixture
@@ -321,6 +330,39 @@ def test_probabilities_are_shown_as_bars_with_their_bounds(ready_panel, hand, re
         ["Heart not enlarged (ratio below 0.50)", "17.7%", "10% \N{EN DASH} 29%", ""],
     ]
     assert [table.cellWidget(row, 1).value for row in range(2)] == [823, 177]
+
+
+def test_a_prevalence_is_explained_by_the_categories_of_the_model(ready_panel):
+    combo = ready_panel.ui.modelComboBox
+    combo.setCurrentIndex(combo.findData("chest-xray-pneumonia"))
+    hint = ready_panel.ui.prevalenceLineEdit.placeholderText
+    assert "normal=80%, bacterial-pneumonia=10%, viral-pneumonia=10%" in hint
+    combo.setCurrentIndex(combo.findData("cardiomegaly-ctr"))
+    assert ready_panel.ui.prevalenceLineEdit.placeholderText == ""
+
+
+def test_a_stated_prevalence_reaches_the_analysis_and_its_column_is_shown(ready_panel, hand, recognizing_run):
+    combo = ready_panel.ui.modelComboBox
+    combo.setCurrentIndex(combo.findData("chest-xray-pneumonia"))
+    ready_panel.ui.prevalenceLineEdit.text = "normal=80%, pneumonia=20%"
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    assert recognizing_run[-1].prevalence == (("normal", 0.8), ("pneumonia", 0.2))
+    table = ready_panel.ui.probabilitiesTableWidget
+    assert [table.item(row, 5).text() for row in range(2)] == ["41.0%", "59.0%"]
+    assert not table.isColumnHidden(5)
+
+
+def test_without_a_prevalence_there_is_no_column_for_it(ready_panel, hand, scene):
+    hand.click(ready_panel.ui.analyzeButton)
+    hand.wait_until(lambda: is_idle(ready_panel))
+    assert ready_panel.ui.probabilitiesTableWidget.isColumnHidden(5)
+
+
+def test_a_prevalence_that_cannot_be_read_says_how_to_write_it(ready_panel, hand, caplog):
+    ready_panel.ui.prevalenceLineEdit.text = "mostly normal"
+    hand.click(ready_panel.ui.analyzeButton)
+    assert "must be KEY=SHARE" in ready_panel.ui.statusLabel.text
 
 
 def test_the_summary_does_not_repeat_its_title_and_takes_no_text_for_markup(ready_panel, hand, recognizing_run):
