@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from ct_phantoms import DIRECTIONS, LUNG, SOFT, Torso, chest, dice
+from scipy import ndimage
 
 from MedImageAnalysisLib.errors import Cancelled, UnsupportedImageError
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.segmentation import METHODS
+from MedImageAnalysisLib.segmentation.ct.lungs import ChestAnatomy, lung_outline
+from MedImageAnalysisLib.segmentation.ct.volume import CoarseVolume
 
 TURNED = tuple(np.array([[np.cos(0.3), -np.sin(0.3), 0], [np.sin(0.3), np.cos(0.3), 0], [0, 0, 1]]).ravel())
 LUNGS = ("right-lung", "left-lung")
@@ -38,6 +41,22 @@ def found(torso):
 @pytest.mark.parametrize("key", LUNGS)
 def test_each_lung_is_found_on_its_side(torso, found, key):
     assert dice(mask(found, key), torso.truth[key]) >= 0.97
+
+
+@pytest.mark.parametrize(("air", "soft"), [(-960, -100), (LUNG, SOFT), (-700, 60)], ids=["emphysema", "usual", "dense"])
+def test_the_outline_lies_half_way_between_lung_and_tissue_whatever_their_densities(air, soft):
+    # A ball whose border is blurred by the scanner, in voxels that are not shrunk: its volume must be the ball's.
+    s, p, left = np.ogrid[:40, :60, :60]
+    ball = (s - 20) ** 2 + (p - 30) ** 2 + (left - 30) ** 2 <= 15**2
+    blurred = ndimage.gaussian_filter(np.where(ball, air, soft).astype(np.float32), 1.2)
+    image = Torso(blurred, {}, (2, 2, 2)).image(noise=0)
+    volume = CoarseVolume.of(image, Progress())
+    body, none = np.ones(ball.shape, bool), np.zeros(ball.shape, bool)
+    anatomy = ChestAnatomy(volume, body, None, none, volume.hu < -400, none)
+    found = np.zeros(ball.shape, bool)
+    for box, part in lung_outline(anatomy, anatomy.right):
+        found[box] |= part
+    assert found.sum() == pytest.approx(ball.sum(), rel=0.05)
 
 
 def test_trachea_and_main_bronchi_are_apart_from_the_lungs(torso, found):

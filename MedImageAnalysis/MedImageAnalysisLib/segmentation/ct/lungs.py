@@ -15,6 +15,7 @@ from .volume import (
     ball_closing,
     ball_dilation,
     ball_erosion,
+    bounding_box,
     component_sizes,
     components,
     filled,
@@ -26,8 +27,12 @@ from .volume import (
 
 __all__ = ["ChestAnatomy", "find_chest", "lung_outline"]
 
-# Midway between aerated lung (about -850) and soft tissue (about 40): the outline lies where a voxel is half of each.
+# Midway between aerated lung (about -850) and soft tissue (about 40).
 _LUNG_HU = -400
+# Voxels beyond these are purely one or the other; their means around the outline, over about this distance, say where
+# a voxel there is half of each: lower in emphysema beside fat, higher in dense lung beside muscle.
+_PURE_LUNG_HU, _PURE_TISSUE_HU, _AROUND_MM = -600, -200, 8.0
+_LEAST_AROUND = 0.01
 _BONE_HU = 250
 # Much of a pocket of gas in bowel or stomach is below this, little of a lung.
 _GAS_HU = -960
@@ -183,6 +188,30 @@ def lung_outline(chest: ChestAnatomy, lung: np.ndarray) -> Iterator[Part]:
     """Return a coarse lung at full resolution: well inside as it is, at its outline by the image itself."""
     from scipy import ndimage
 
-    sure = ndimage.binary_erosion(lung, border_value=1) | (lung & (chest.volume.hu >= _LUNG_HU))
+    volume = chest.volume
+    sure = ndimage.binary_erosion(lung, border_value=1) | (lung & (volume.hu >= _LUNG_HU))
     possible = ndimage.binary_dilation(lung) & chest.inside & ~chest.airways
-    return outlined(chest.volume, sure, possible, lambda hu: hu < _LUNG_HU)
+    return outlined(volume, sure, possible, lambda hu, half: hu < half, at=_half_way(chest, lung))
+
+
+def _half_way(chest: ChestAnatomy, lung: np.ndarray) -> np.ndarray:
+    """Return for each coarse voxel the value (HU) midway between the lung and the soft tissue around it."""
+    half = np.full(lung.shape, _LUNG_HU, np.float32)
+    box = bounding_box(lung, 2)
+    if box is None:
+        return half
+    hu, inside = chest.volume.hu[box], chest.inside[box]
+    sigma = [_AROUND_MM / length for length in chest.volume.spacing]
+    air, enough_air = _mean_around(hu, lung[box] & (hu < _PURE_LUNG_HU), sigma)
+    tissue, enough = _mean_around(hu, inside & (hu > _PURE_TISSUE_HU) & (hu < _BONE_HU), sigma)
+    half[box] = np.where(enough_air & enough, (air + tissue) / 2, _LUNG_HU)
+    return half
+
+
+def _mean_around(hu: np.ndarray, mask: np.ndarray, sigma: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weighted mean of the voxels of a mask around each voxel, and where there are enough of them."""
+    from scipy.ndimage import gaussian_filter
+
+    weight = mask.astype(np.float32)
+    share = gaussian_filter(weight, sigma, truncate=2.0)
+    return gaussian_filter(weight * hu, sigma, truncate=2.0) / np.maximum(share, _LEAST_AROUND), share > _LEAST_AROUND

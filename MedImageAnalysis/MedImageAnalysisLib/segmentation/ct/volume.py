@@ -35,6 +35,7 @@ __all__ = [
     "interior_of_body",
     "outlined",
     "regions_in_slices",
+    "softened",
     "spine_position",
 ]
 
@@ -347,8 +348,37 @@ def spine_position(volume: CoarseVolume, inside: np.ndarray) -> tuple[float, flo
     return float(back[0]), float(back[1])
 
 
+def softened(volume: CoarseVolume, part: tuple[slice, ...]) -> np.ndarray:
+    """Return a box of the fine grid blurred by half a voxel (weights 1, 6, 1 along each axis).
+
+    Parameters
+    ----------
+    volume : CoarseVolume
+    part : tuple of slice
+
+    Returns
+    -------
+    numpy.ndarray of float32
+        Of the box's shape. What lies around the box counts; the outermost voxels of the volume repeat.
+    """
+    # A border of one voxel around the box, which the blur takes off again.
+    around = tuple(
+        np.clip(np.arange(cut.start - 1, cut.stop + 1), 0, size - 1)
+        for cut, size in zip(part, volume.fine.shape, strict=True)
+    )
+    values = volume.fine[np.ix_(*around)].astype(np.float32)
+    for axis in range(3):
+        before, at, after = (np.moveaxis(values, axis, 0)[cut] for cut in (np.s_[:-2], np.s_[1:-1], np.s_[2:]))
+        values = np.moveaxis(0.75 * at + 0.125 * (before + after), 0, axis)
+    return values
+
+
 def outlined(
-    volume: CoarseVolume, sure: np.ndarray, possible: np.ndarray, inside: Callable[[np.ndarray], np.ndarray]
+    volume: CoarseVolume,
+    sure: np.ndarray,
+    possible: np.ndarray,
+    inside: Callable[..., np.ndarray],
+    at: np.ndarray | None = None,
 ) -> Iterator[Part]:
     """Bring a coarse structure to full resolution, piece by piece.
 
@@ -359,6 +389,9 @@ def outlined(
         Coarse voxels that belong to it, and those that do where the image says so.
     inside : callable
         Tells for an array of Hounsfield units at full resolution which voxels belong to it.
+    at : numpy.ndarray, optional
+        Coarse values, such as a limit that differs from place to place: `inside` then gets them as its second array,
+        and its first is that of :func:`softened`, so that noise makes no ragged border.
 
     Yields
     ------
@@ -370,7 +403,8 @@ def outlined(
         return
     for slab in slabs(tuple(part.stop - part.start for part in box)):
         part = (slice(box[0].start + slab.start, box[0].start + slab.stop), *box[1:])
-        yield part, volume.refined(sure, part) | (volume.refined(possible, part) & inside(volume.fine[part]))
+        values = (volume.fine[part],) if at is None else (softened(volume, part), volume.refined(at, part))
+        yield part, volume.refined(sure, part) | (volume.refined(possible, part) & inside(*values))
 
 
 class Canvas:
