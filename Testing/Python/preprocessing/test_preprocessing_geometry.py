@@ -1,4 +1,4 @@
-"""Bias field, resampling, cropping and masks."""
+"""Bias field, resampling and masks."""
 
 import numpy as np
 import pytest
@@ -66,28 +66,6 @@ def test_resampling_refuses_the_wrong_number_of_axes_and_endless_grids(quiet):
     image.SetSpacing((100.0, 100.0))
     with pytest.raises(InvalidSettingError, match="Choose a larger spacing"):
         STEPS["resample"](spacing=(0.001,))(image, quiet)
-
-
-@pytest.mark.parametrize("shape", [(60, 70), (20, 40, 50)], ids=["2D", "3D"])
-def test_cropping_keeps_the_body_where_it_is_in_space(shape, noise, quiet, oblique_image):
-    pixels = noise.normal(-1000, 5, shape).astype(np.int16)
-    body = tuple(slice(n // 3, n // 3 + n // 4) for n in shape)
-    pixels[body] = 40
-    pixels[(2,) * len(shape)] = 500
-    image = oblique_image(pixels)
-    result = STEPS["crop-to-body"](margin=0.0)(image, quiet)
-    assert result.GetSize() == tuple(n // 4 for n in reversed(shape))
-    assert (sitk.GetArrayFromImage(result) == 40).all()
-    corner = [n // 3 for n in reversed(shape)]
-    assert result.GetOrigin() == pytest.approx(image.TransformIndexToPhysicalPoint(corner))
-
-
-def test_cropping_keeps_a_margin_in_millimeters(quiet):
-    pixels = np.zeros((40, 40), np.float32)
-    pixels[18:22, 18:22] = 100
-    image = sitk.GetImageFromArray(pixels)
-    image.SetSpacing((1.0, 2.0))
-    assert STEPS["crop-to-body"](margin=4.0)(image, quiet).GetSize() == (12, 8)
 
 
 @pytest.fixture
