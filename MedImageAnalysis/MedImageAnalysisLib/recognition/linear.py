@@ -27,7 +27,7 @@ from ..errors import InvalidModelError, MedImageError
 from .assessment import Assessment
 from .case import RecognitionCase
 from .descriptors import DESCRIPTORS, ImageDescriptor
-from .descriptors.canvas import square_canvas
+from .descriptors.canvas import square_canvas, without_margins
 from .evidence import cell_evidence, evidence_map, input_evidence
 from .inputs import Input, Reading, missing_inputs, read_input
 from .model import Model
@@ -124,8 +124,15 @@ class LinearSpec:
             raise fields.refusal("outlier_range", "must ascend")
         if not 1 <= spec.size <= MAXIMUM_FEATURES:
             raise fields.refusal("inputs", f"and 'descriptors' must give 1 to {MAXIMUM_FEATURES:,} features")
+        if len({descriptor.trim for descriptor in spec.descriptors}) > 1:
+            raise fields.refusal("descriptors", "must cut off margins (trim) all or none: one map shows them all")
         fields.done()
         return spec
+
+    @property
+    def trim(self) -> bool:
+        """Whether the descriptors see the image without its empty margins."""
+        return any(descriptor.trim for descriptor in self.descriptors)
 
     @property
     def size(self) -> int:
@@ -213,7 +220,8 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
         *input_evidence(spec.inputs, readings, shares, z, title),
         *cell_evidence(spec.descriptors, shares[len(readings) :], z[len(readings) :], title),
     )
-    drawn = evidence_map(spec.descriptors, shares[len(readings) :], image) if spec.descriptors else None
+    seen = without_margins(image) if spec.trim else image
+    drawn = evidence_map(spec.descriptors, shares[len(readings) :], seen) if spec.descriptors else None
     return Assessment(categories, evidence, evidence_map=drawn)
 
 
@@ -247,11 +255,9 @@ def _vector(spec: LinearSpec, readings: Sequence[Reading], image: sitk.Image) ->
 
 def describe(descriptors: Sequence[ImageDescriptor], image: sitk.Image) -> np.ndarray:
     """Return the vectors of all descriptors of `image`, one after the other."""
-    wanted = {(descriptor.size, descriptor.fill_marks) for descriptor in descriptors}
-    canvases = {key: square_canvas(image, *key) for key in wanted}
-    parts = [
-        descriptor.describe(canvases[descriptor.size, descriptor.fill_marks]).ravel() for descriptor in descriptors
-    ]
+    wanted = [(descriptor.size, descriptor.fill_marks, descriptor.trim) for descriptor in descriptors]
+    canvases = {key: square_canvas(image, *key) for key in set(wanted)}
+    parts = [descriptor.describe(canvases[key]).ravel() for descriptor, key in zip(descriptors, wanted, strict=True)]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 

@@ -17,14 +17,15 @@ __all__ = ["build_ensemble", "build_member"]
 _MEAN, _DEVIATION = 0.5, 0.2887
 
 
-def build_member(classes: int, widths: Sequence[int], dropout: float = 0.0) -> torch.nn.Module:
+def build_member(classes: int, widths: Sequence[int], judging: int = 0, dropout: float = 0.0) -> torch.nn.Module:
     """Return a network from canvases (batch, 1, side, side) to scores, strangeness and last maps.
 
     Scores are (batch, classes), strangeness is (batch,), maps are (batch, channels, side / 16, side / 16) for three
     blocks that halve the side. The mean of the maps gives the scores (Lin et al. 2014, arXiv:1312.4400), so
-    that the same weights, applied to the maps, tell where a score comes from.
+    that the same weights, applied to the maps, tell where a score comes from. Strangeness comes from the means of all
+    maps but the first, through `judging` hidden units if there are any.
     """
-    return _classes().member(classes, widths, dropout)
+    return _classes().member(classes, widths, judging, dropout)
 
 
 def build_ensemble(members: Sequence[torch.nn.Module]) -> torch.nn.Module:
@@ -63,7 +64,7 @@ def _classes() -> Any:
             return torch.relu(self.second_norm(self.second(inner)) + self.shortcut(x))
 
     class Member(nn.Module):
-        def __init__(self, classes: int, widths: Sequence[int], dropout: float) -> None:
+        def __init__(self, classes: int, widths: Sequence[int], judging: int, dropout: float) -> None:
             super().__init__()
             self.stem = nn.Sequential(
                 nn.Conv2d(1, widths[0], 5, 2, 2, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
@@ -72,7 +73,12 @@ def _classes() -> Any:
             self.dropout = nn.Dropout(dropout)
             self.head = nn.Linear(widths[-1], classes)
             # Noise and texture show in early maps, the wrong way up in late ones.
-            self.strange = nn.Linear(sum(widths[2:]), 1)
+            known = sum(widths[2:])
+            self.strange = (
+                nn.Sequential(nn.Linear(known, judging), nn.ReLU(), nn.Linear(judging, 1))
+                if judging
+                else nn.Linear(known, 1)
+            )
 
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             x = self.stem((x - _MEAN) / _DEVIATION)

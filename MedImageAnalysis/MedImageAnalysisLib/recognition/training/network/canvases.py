@@ -57,7 +57,7 @@ def to_bytes(canvas: np.ndarray) -> np.ndarray:
 def collect(recipe: NetworkRecipe, data: Path, work: Path, progress: Progress) -> Collection:
     """Return the cases of `recipe` with their canvases; what is stored in `work` is not computed again."""
     cases = recipe.base.read(data / recipe.base.folder)
-    settings = recipe.size, recipe.fill_marks
+    settings = recipe.size, recipe.fill_marks, recipe.trim
     name = recipe.base.folder
     canvases = _stored(
         work / f"{name}-{collection_key(cases, settings)}.npy",
@@ -79,7 +79,7 @@ def _canvases(paths: Sequence[Path], recipe: NetworkRecipe, progress: Progress) 
     found = np.empty((len(paths), recipe.size, recipe.size), dtype=np.uint8)
     for index, path in enumerate(paths):
         progress.step(f"Read image {index + 1} of {len(paths)}", index / len(paths))
-        found[index] = to_bytes(square_canvas(read_pixels(path), recipe.size, recipe.fill_marks))
+        found[index] = to_bytes(_canvas(read_pixels(path), recipe))
     return found
 
 
@@ -91,4 +91,8 @@ def _strangers(recipe: NetworkRecipe, cases: Sequence[LabelledImage], data: Path
         spoiled(read_pixels(paths[chosen[index % len(chosen)]]), random) for index in range(recipe.spoiled)
     ]
     images += foreign(data, recipe.base.folder, FOREIGN, random)
-    return np.stack([to_bytes(square_canvas(image, recipe.size, recipe.fill_marks)) for image in images])
+    return np.stack([to_bytes(_canvas(image, recipe)) for image in images])
+
+
+def _canvas(image: sitk.Image, recipe: NetworkRecipe) -> np.ndarray:
+    return square_canvas(image, recipe.size, recipe.fill_marks, recipe.trim)

@@ -45,7 +45,8 @@ def fit_member(recipe: NetworkRecipe, collection: Collection, used: np.ndarray, 
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     draw = _Draw(recipe, collection, used, seed)
-    network = build_member(len(recipe.priors), recipe.widths, plan.dropout).to(memory_format=torch.channels_last)
+    network = build_member(len(recipe.priors), recipe.widths, recipe.judging, plan.dropout)
+    network = network.to(memory_format=torch.channels_last)
     average = {name: value.clone() for name, value in network.state_dict().items()}
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.rate, weight_decay=plan.decay)
     for step in range(plan.steps):
@@ -64,7 +65,7 @@ def restored(recipe: NetworkRecipe, state: State) -> torch.nn.Module:
     """Return the member with these weights, ready to be asked."""
     import torch
 
-    network = build_member(len(recipe.priors), recipe.widths)
+    network = build_member(len(recipe.priors), recipe.widths, recipe.judging)
     network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
     return network.eval()
 
@@ -102,7 +103,8 @@ def _loss(network: torch.nn.Module, draw: _Draw, recipe: NetworkRecipe, step: in
     from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
     plan = recipe.schedule
-    side = recipe.size if step >= plan.small * plan.steps else 2 * recipe.size // 3
+    # Four halvings must come out even.
+    side = recipe.size if step >= plan.small * plan.steps else 2 * recipe.size // 48 * 16
     raw, y, strange = draw()
     x = varied_batch(raw, recipe.variation, side, draw.random)
     belonging = plan.batch
@@ -142,7 +144,7 @@ class _Draw:
 
         plan = self._plan
         own = torch.multinomial(self._chances, plan.batch, replacement=True, generator=self.random)
-        spoiled = torch.multinomial(self._chances, plan.strangers // 2, replacement=True, generator=self.random)
+        spoiled = torch.multinomial(self._chances, plan.spoiled, replacement=True, generator=self.random)
         others = torch.randint(len(self._strangers), (plan.strangers - len(spoiled),), generator=self.random)
         turned = torch.stack([self._spoil(self._own[index]) for index in spoiled])
         canvases = torch.cat([self._own[own], turned, self._strangers[others]])

@@ -45,8 +45,9 @@ def parts_of(recipe: NetworkRecipe, collection: Collection) -> np.ndarray:
 def member(recipe: NetworkRecipe, collection: Collection, index: int, work: Path, progress: Progress) -> State:
     """Return the weights of one member; those that are stored in `work` for the same data and plan are taken up."""
     parts = parts_of(recipe, collection)
-    plan = recipe.widths, recipe.priors, recipe.mirror, recipe.schedule, recipe.variation, recipe.seed, index
-    what = repr((collection_key(collection.cases), parts.tolist(), recipe.size, recipe.fill_marks, plan))
+    plan = recipe.widths, recipe.judging, recipe.priors, recipe.mirror, recipe.schedule, recipe.variation, recipe.seed
+    canvas = recipe.size, recipe.fill_marks, recipe.trim
+    what = repr((collection_key(collection.cases), parts.tolist(), *canvas, (*plan, index)))
     stored = work / f"{recipe.name}-member-{index}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npz"
     if not stored.is_file():
         used = (parts >= 0) & (parts != index)

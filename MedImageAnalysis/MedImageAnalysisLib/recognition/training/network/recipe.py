@@ -31,12 +31,16 @@ class NetworkRecipe:
         How they were made, for the card.
     members : int
     size : int
-        Side of the canvas in pixels, a multiple of 48 for three blocks that halve it.
+        Side of the canvas in pixels, a multiple of 16 for three blocks that halve it.
     fill_marks : bool
         Whether burned-in marks are filled in on the canvas.
+    trim : bool
+        Whether empty margins are cut off first.
     widths : tuple of int
         Channels of the first convolution and of each block. A block halves the side unless it is as wide as the one
         before.
+    judging : int
+        Hidden units of what tells images that belong from those that do not; 0 = a linear one.
     priors : tuple of float
         How common each category is in training, and for the probabilities that the model states.
     mirror : bool
@@ -56,8 +60,10 @@ class NetworkRecipe:
     priors: tuple[float, ...]
     size: int = 96
     fill_marks: bool = True
+    trim: bool = False
     members: int = 3
     widths: tuple[int, ...] = (16, 32, 64, 128)
+    judging: int = 0
     mirror: bool = True
     schedule: Schedule = field(default_factory=Schedule)
     variation: Variation = field(default_factory=Variation)

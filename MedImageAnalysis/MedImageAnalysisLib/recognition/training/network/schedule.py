@@ -19,8 +19,11 @@ class Schedule:
         Images of a batch that belong, drawn so that the categories are as common as the recipe's priors.
     strangers : int
         Images of a batch that do not belong.
+    spoiled : int
+        How many of them are images that would belong, but are turned, upside down or inverted.
     small : float
-        Share of the steps on canvases of two thirds of the side, which take less than half the time; they come first.
+        Share of the steps on canvases of at most two thirds of the side, which take less than half the time; they come
+        first.
     rate, decay : float
         Greatest learning rate and weight decay of AdamW; the rate rises over the first tenth and falls as a cosine.
     smoothing : float
@@ -38,6 +41,7 @@ class Schedule:
     steps: int = 1000
     batch: int = 56
     strangers: int = 8
+    spoiled: int = 4
     small: float = 0.6
     rate: float = 4e-3
     decay: float = 0.05
