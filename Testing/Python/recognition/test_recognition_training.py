@@ -14,7 +14,7 @@ from MedImageAnalysisLib.recognition import RecognitionCase, load_model, recogni
 from MedImageAnalysisLib.recognition.descriptors.scattering import Scattering
 from MedImageAnalysisLib.recognition.linear import project, stranger_score
 from MedImageAnalysisLib.recognition.training.augmentation import varied
-from MedImageAnalysisLib.recognition.training.data import from_table, near_duplicates, read_pixels
+from MedImageAnalysisLib.recognition.training.data import from_table, read_pixels
 from MedImageAnalysisLib.recognition.training.fitting import FitSettings, fit_linear
 from MedImageAnalysisLib.recognition.training.images import train
 from MedImageAnalysisLib.recognition.training.recipes import CHEST
@@ -132,15 +132,6 @@ def test_variations_are_repeatable_and_stay_on_the_grid():
     assert np.array_equal(one, two)
     assert varied(image, np.random.default_rng(6)).GetSpacing() == (0.5, 0.7)
     assert not np.array_equal(one, sitk.GetArrayFromImage(varied(image, np.random.default_rng(7))))
-
-
-def test_near_duplicates_form_groups():
-    random = np.random.default_rng(11)
-    scenes = [np.kron(random.normal(size=(8, 8)), np.ones((12, 12))) for _ in range(3)]
-    copies = [scenes[0] * 3 + 10, scenes[1][:, ::-1], scenes[2] + random.normal(size=(96, 96)) * 0.1]
-    groups = near_duplicates([sitk.GetImageFromArray(np.ascontiguousarray(a)) for a in (*scenes, *copies)])
-    assert groups[:3] == groups[3:]
-    assert len(set(groups)) == 3
 
 
 def test_a_table_without_its_columns_is_refused(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from ...errors import InvalidSettingError, MedImageError, UnreadableImageError
 from ...image import read_image
+from .duplicates import near_duplicates
 
 __all__ = [
     "GROUP",
@@ -22,11 +23,12 @@ __all__ = [
     "TABLE",
     "LabelledImage",
     "collection_key",
+    "drawn_by_name",
     "drawn_groups",
     "from_folders",
     "from_table",
     "has_segmentations",
-    "near_duplicates",
+    "lots",
     "read_pixels",
     "read_rows",
 ]
@@ -112,13 +114,23 @@ def has_segmentations(folder: Path) -> bool:
     return bool(rows) and SEGMENTATION in rows[0]
 
 
-def from_folders(folder: Path, labels: Sequence[str], *, held_out: float, seed: int) -> tuple[LabelledImage, ...]:
-    """List the images of one subfolder per category; near-duplicates form groups, a share of which is held out."""
+def from_folders(
+    folder: Path,
+    labels: Sequence[str],
+    *,
+    held_out: float,
+    seed: int,
+    draw: Callable[[Sequence[str], float, int], list[bool]] | None = None,
+) -> tuple[LabelledImage, ...]:
+    """List the images of one subfolder per category; near-duplicates form groups, a share of which is held out.
+
+    `draw` tells which; :func:`drawn_groups` if not given.
+    """
     paths = [(path, k) for k, label in enumerate(labels) for path in sorted((folder / label).glob("[!.]*.*"))]
     if not paths:
         raise UnreadableImageError(f"{folder} has no images in the folders {', '.join(labels)}.")
     groups = _groups([path for path, _ in paths])
-    held = drawn_groups(groups, held_out, seed)
+    held = (draw or drawn_groups)(groups, held_out, seed)
     return tuple(
         LabelledImage(path, category, *rest) for (path, category), *rest in zip(paths, groups, held, strict=True)
     )
@@ -129,11 +141,28 @@ def _groups(paths: Sequence[Path]) -> list[str]:
 
 
 def drawn_groups(groups: Sequence[str], share: float, seed: int) -> list[bool]:
-    """Tell for each case whether its group is one of the share that is drawn for the figures."""
+    """Tell for each case whether its group is one of the share that is drawn for the figures.
+
+    The number of drawn groups is exact, for small collections; which they are changes with every other group.
+    """
     names = sorted(set(groups))
     chosen = np.random.default_rng(seed).permutation(len(names))[: round(share * len(names))]
     kept = {names[i] for i in chosen}
     return [group in kept for group in groups]
+
+
+def lots(groups: Sequence[str], seed: int) -> np.ndarray:
+    """Return for each case a number from 0 to 1 that depends on nothing but the name of its group and the seed.
+
+    Evenly distributed: what is drawn by it keeps its place when other groups come, change or go.
+    """
+    drawn = {name: hashlib.sha256(f"{seed}/{name}".encode()).digest()[:6] for name in set(groups)}
+    return np.array([int.from_bytes(drawn[name], "big") / 2**48 for name in groups])
+
+
+def drawn_by_name(groups: Sequence[str], share: float, seed: int) -> list[bool]:
+    """Tell for each case whether the lot of its group is below `share`: about that share, whatever the other groups."""
+    return (lots(groups, seed) < share).tolist()
 
 
 def read_pixels(path: Path) -> sitk.Image:
@@ -142,38 +171,6 @@ def read_pixels(path: Path) -> sitk.Image:
         return read_image(path, color="luminance").pixels
     except MedImageError as error:
         raise type(error)(f"{path.name}: {error}") from error
-
-
-def near_duplicates(images: Sequence[sitk.Image], similarity: float = 0.95, side: int = 24) -> list[str]:
-    """Return a group for each image; images whose thumbnails correlate at least `similarity` end up in one group.
-
-    Thumbnails are ranked, so that a change of contrast does not hide a duplicate; left-right mirrored ones count too.
-    Similarity is passed on: a chain of similar slices is one group.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    from ..descriptors.canvas import area_average, ranked
-
-    thumbnails = np.stack([ranked(area_average(sitk.GetArrayViewFromImage(image), side, side)) for image in images])
-    plain, mirrored = _normalized(thumbnails), _normalized(thumbnails[:, :, ::-1])
-    first, second = [], []
-    for start in range(0, len(images), 512):
-        block = plain[start : start + 512]
-        close = np.maximum(block @ plain.T, block @ mirrored.T) >= similarity
-        rows, columns = np.nonzero(close)
-        first.append(rows + start)
-        second.append(columns)
-    rows, columns = np.concatenate(first), np.concatenate(second)
-    links = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(len(images),) * 2)
-    _, group = connected_components(links, directed=False)
-    return [str(value) for value in group]
-
-
-def _normalized(thumbnails: np.ndarray) -> np.ndarray:
-    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
-    flat = flat - flat.mean(axis=1, keepdims=True)
-    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
 
 
 def collection_key(cases: Sequence[LabelledImage], *settings: object) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..descriptors.scattering import Scattering
-from .data import LabelledImage, from_folders, from_table
+from .data import LabelledImage, drawn_by_name, from_folders, from_table
 from .fitting import FitSettings
 from .recipe import Recipe
 
@@ -48,7 +48,8 @@ def _breast_cases(folder: Path) -> tuple[LabelledImage, ...]:
 
 
 def _brain_cases(folder: Path) -> tuple[LabelledImage, ...]:
-    return from_folders(folder, ("notumor", "glioma", "meningioma", "pituitary"), held_out=0.15, seed=_SEED)
+    labels = ("notumor", "glioma", "meningioma", "pituitary")
+    return from_folders(folder, labels, held_out=0.15, seed=_SEED, draw=drawn_by_name)
 
 
 CHEST = Recipe(
@@ -148,12 +149,13 @@ BRAIN = Recipe(
     },
     read=_brain_cases,
     folder="brain_mri_tumor",
-    descriptors=(Scattering(size=96, grid=6, scales=4, orientations=4, fill_marks=False),),
+    descriptors=(Scattering(size=96, grid=6, scales=4, orientations=4, fill_marks=False, trim=True),),
     positive=(1, 2, 3),
     question="any tumor against none",
-    settings=FitSettings(maximum_axes=450, folds=4, stranger_flagged=0.02, seed=_SEED),
-    copies=0,
-    spoiled=1000,
+    settings=FitSettings(maximum_axes=450, folds=4, stranger_flagged=0.03, seed=_SEED),
+    copies=1,
+    mirror=True,
+    spoiled=2000,
     data_notes=(
         "Near-duplicates (thumbnails of 24 x 24 ranks that correlate at 0.95 or more, mirrored ones too) form groups; "
         "a group is never on both sides of a split. Patients are not known, so slices of one patient that look "
