@@ -21,6 +21,7 @@ from .analysis import (
     Segmentation,
     StepRecord,
 )
+from .attended import attended
 from .errors import GeometryError, InvalidSettingError
 from .image import content_hash
 from .imaging.geometry import describe_grid, resample_segmentation, same_grid, scaled
@@ -72,6 +73,10 @@ def run(
     MedImageError
         If a stage refuses the image, with what, where and what to do.
     """
+    return attended(partial(_run, image, preset, segmentation), progress, image.pixels.GetNumberOfPixels())
+
+
+def _run(image: MedicalImage, preset: Preset, segmentation: Segmentation | None, progress: Progress) -> Analysis:
     doubts = check_suits(preset, image)
     preset = resolved(preset)
     image, taken_for = _with_unit(image, preset)

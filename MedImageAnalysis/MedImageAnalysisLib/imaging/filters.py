@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -64,12 +65,29 @@ def noise_level(image: sitk.Image) -> float:
     return float(1.4826 * np.median(np.abs(differences)) / np.sqrt(variance))
 
 
+class _SingleThread:
+    """Who asks for one thread: the first to come sets it, and the last to go sets back what was before."""
+
+    lock = threading.Lock()
+    users = 0
+    usual = 0
+
+
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Run ITK on one thread inside the ``with`` block, for filters whose sums depend on the number of threads."""
-    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    """Run ITK on one thread inside the ``with`` block, for filters whose sums depend on the number of threads.
+
+    Several threads may be inside at a time: cancelled work can go on for a while beside new work.
+    """
+    with _SingleThread.lock:
+        if _SingleThread.users == 0:
+            _SingleThread.usual = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+            sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+        _SingleThread.users += 1
     try:
         yield
     finally:
-        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+        with _SingleThread.lock:
+            _SingleThread.users -= 1
+            if _SingleThread.users == 0:
+                sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(_SingleThread.usual)

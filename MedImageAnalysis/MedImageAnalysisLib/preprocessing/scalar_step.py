@@ -21,16 +21,8 @@ class ScalarStep(PreprocessingStep):
     Steps that select among existing values keep the pixel type; steps that compute new values return float32.
     """
 
-    def __call__(self, image: sitk.Image, progress: Progress) -> sitk.Image:
-        """Return the processed image; see the base class.
-
-        Raises
-        ------
-        UnsupportedImageError
-            If the image is not 2D or 3D, not scalar, empty, or holds NaN or infinity.
-        Cancelled
-            If the user asked to stop.
-        """
+    def _run(self, image: sitk.Image, progress: Progress) -> sitk.Image:
+        """Check that the image is 2D or 3D, scalar, not empty and finite, and process it."""
         part = progress.part(0.0, 1.0, self.title)
         part.step()
         require_scalar(image, self.title)

@@ -49,7 +49,7 @@ class BoneXray(SegmentationMethod):
         1.0, "Above 1 takes fainter structures for bone, below 1 only clear ones.", minimum=0.2, maximum=5.0
     )
 
-    def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
+    def _run(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the segmentation; metal and collimation only if there are any.
 
         Raises

@@ -59,7 +59,7 @@ class BrainTumorMRI(SegmentationMethod):
         6.0, "Smaller candidates than a ball (disk) of this diameter are dropped.", unit="mm", minimum=0, maximum=100
     )
 
-    def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
+    def _run(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the candidate; without any segment if there is none.
 
         Raises

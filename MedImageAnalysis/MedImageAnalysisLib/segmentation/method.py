@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import partial
 
 import SimpleITK as sitk
 
 from ..analysis import Segmentation
+from ..attended import attended
 from ..parameters import Configurable
 from ..progress import Progress
 from ..registry import Registry
@@ -23,9 +25,23 @@ class SegmentationMethod(Configurable, ABC):
     The result lies on the grid of `image`.
     """
 
-    @abstractmethod
     def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
-        """Return the segmentation of `image`."""
+        """Return the segmentation of `image`; progress is reported and cancel heard within a second.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If the method does not take such images.
+        Cancelled
+            If the user asked to stop.
+        MedImageError
+            As the method says.
+        """
+        return attended(partial(self._run, image, previous), progress, image.GetNumberOfPixels())
+
+    @abstractmethod
+    def _run(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
+        """Return the segmentation of `image`; large ones are worked on in a thread other than the caller's."""
 
     def resolved(self) -> SegmentationMethod:
         """Return the method with every choice made that depends on the machine, such as an engine `auto`.

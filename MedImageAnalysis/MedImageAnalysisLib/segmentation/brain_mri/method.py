@@ -46,7 +46,7 @@ class BrainMRI(SegmentationMethod):
     )  # fmt: skip
     smoothness: float = parameter(0.3, "Weight of the neighbors of a voxel for its tissue.", minimum=0, maximum=10)
 
-    def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
+    def _run(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the brain (second layer) and its tissues (first layer).
 
         Raises

@@ -46,7 +46,7 @@ class BreastUltrasound(TwoEngineMethod):
         maximum=1.0,
     )
 
-    def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
+    def _run(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the segmentation: one segment with all lesions, or none.
 
         Raises

@@ -58,7 +58,7 @@ class CardiacMRI(SegmentationMethod):
     title = "Left ventricle in short-axis MRI"
     stiffness: float = parameter(0.6, "How smooth the borders are; more is rounder.", minimum=0, maximum=20)
 
-    def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
+    def _run(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the blood pool and the myocardium of the left ventricle.
 
         Raises

@@ -60,7 +60,7 @@ class ChestXray(TwoEngineMethod):
         choices=("auto", "bright-bone", "dark-bone"),
     )
 
-    def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
+    def _run(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the segmentation; a structure that cannot be found plausibly is left out.
 
         Raises

@@ -27,7 +27,7 @@ MAXIMUM_LABEL = 65535
 class ScalarMethod(SegmentationMethod):
     """A method on 2D or 3D images with one finite real value per pixel."""
 
-    def __call__(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
+    def _run(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the segmentation of `image`; see the base class.
 
         Raises
