@@ -1,6 +1,6 @@
 """The cohort engine: speed on two workers, overhead per case, memory of the driver, and stores of 100,000 cases.
 
-    python benchmarks/cohort.py [--data FOLDER] [--images 200] [--preset chest-xray] [--only NAME]
+    python benchmarks/cohort.py [--data FOLDER] [--images 200] [--round 20] [--preset chest-xray] [--only NAME]
 
 Parts: speed (real images, needs the shared data), overhead (cases that sleep for a second), memory (simulated cases),
 scan (a simulated store). Prints one table.
@@ -40,7 +40,6 @@ from MedImageAnalysisLib.preset import load_preset  # noqa: E402
 Row = tuple[str, str]
 SLEEPING_CASES = 40
 SIMULATED = 100_000
-ROUND = 20
 
 
 def main() -> None:
@@ -48,6 +47,9 @@ def main() -> None:
     default = Path(os.environ.get("MEDIMAGE_DATA", ROOT.parent / "shared" / "data"))
     parser.add_argument("--data", type=Path, default=default)
     parser.add_argument("--images", type=int, default=200)
+    parser.add_argument(
+        "--round", type=int, default=20, help="images that one and two workers take in turn; many hide the starts"
+    )
     parser.add_argument("--preset", default="chest-xray")
     parser.add_argument("--only", choices=("speed", "overhead", "memory", "scan"))
     parser.add_argument("--drive", type=int, help=argparse.SUPPRESS)
@@ -56,7 +58,7 @@ def main() -> None:
         drive(options.drive)
         return
     parts = {
-        "speed": lambda: speed(options.data, options.images, options.preset),
+        "speed": lambda: speed(options.data, options.images, options.round, options.preset),
         "overhead": overhead,
         "memory": driver_memory,
         "scan": scan,
@@ -68,7 +70,7 @@ def main() -> None:
                 print(f"{what:64} {figure:>22}", flush=True)
 
 
-def speed(data: Path, count: int, preset_name: str) -> Iterator[Row]:
+def speed(data: Path, count: int, each: int, preset_name: str) -> Iterator[Row]:
     """Compare one worker and two on real images, in turns, so that both meet the same load of the machine."""
     images = sorted((data / "chest_xray_kermany").rglob("*.jp*g"))
     images = images[:: max(1, len(images) // count)][:count]
@@ -76,7 +78,7 @@ def speed(data: Path, count: int, preset_name: str) -> Iterator[Row]:
         yield "speed: no real images here (set MEDIMAGE_DATA)", "-"
         return
     preset = load_preset(preset_name)
-    rounds = [images[start : start + ROUND] for start in range(0, len(images), ROUND)]
+    rounds = [images[start : start + each] for start in range(0, len(images), each)]
     found: dict[int, list[float]] = {1: [], 2: []}
     walls = {1: 0.0, 2: 0.0}
     size = failed = peak = 0
@@ -93,16 +95,16 @@ def speed(data: Path, count: int, preset_name: str) -> Iterator[Row]:
                     found[workers] += map(float, file.read_text().splitlines()[1:])
                 size += sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
                 failed, peak = failed + tally.failed + tally.lost, max(peak, tally.peak_bytes)
-    yield from told(found, walls, len(images))
+    yield from told(found, walls, len(images), each)
     yield "  without a result, of both", str(failed)
     yield "  peak memory of a worker", f"{peak / 1e6:.0f} MB"
     yield "  store per case", f"{size / len(images) / 2e3:.1f} kB"
 
 
-def told(found: dict[int, list[float]], walls: dict[int, float], count: int) -> Iterator[Row]:
+def told(found: dict[int, list[float]], walls: dict[int, float], count: int, each: int) -> Iterator[Row]:
     """Yield wall times with all starts, and processor times, which other programs disturb less."""
     for workers, seconds in found.items():
-        yield f"{count} images, {workers} worker(s), rounds of {ROUND}: wall", f"{walls[workers]:.1f} s"
+        yield f"{count} images, {workers} worker(s), rounds of {each}: wall", f"{walls[workers]:.1f} s"
         yield "  processor time per case", f"{mean(seconds):.3f} s" if seconds else "too few cases"
     yield "  speed of 2 workers against 1 by the clock, starts included", f"{walls[1] / walls[2]:.2f} x"
     if all(found.values()):

@@ -14,9 +14,12 @@ def main() -> int:
     except ImportError:
         print(MissingPackageError.of("typer", "cli", "The command line"), file=sys.stderr)
         return 1
+    from .attended import leave_given_up
     from .cli import run
 
-    return run()
+    code = run()
+    leave_given_up(code)
+    return code
 
 
 if __name__ == "__main__":

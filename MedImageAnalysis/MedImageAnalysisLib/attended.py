@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from concurrent import futures
@@ -12,7 +14,7 @@ from typing import TypeVar
 
 from .progress import Progress
 
-__all__ = ["attended"]
+__all__ = ["attended", "leave_given_up"]
 
 Result = TypeVar("Result")
 
@@ -20,6 +22,9 @@ Result = TypeVar("Result")
 LISTEN_S = 0.1
 # Images of fewer voxels are worked on in the calling thread: no step takes long on them.
 SMALL = 1 << 16
+
+# Time for cancelled work to end by itself before the process is ended.
+_PARTING_S = 1.0
 
 _here = threading.local()
 _given_up: set[futures.Future] = set()
@@ -71,6 +76,17 @@ def attended(work: Callable[[Progress], Result], progress: Progress, voxels: int
     finally:
         executor.shutdown(wait=future.done())
     return future.result()
+
+
+def leave_given_up(code: int) -> None:
+    """End this process with an exit code if cancelled work still goes on, for which its end would wait for long.
+
+    For programs whose work can be cut off anywhere, as the command line. Work that listens gets some time to end.
+    """
+    if _given_up and futures.wait(tuple(_given_up), timeout=_PARTING_S).not_done:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _marked(work: Callable[[Progress], Result], progress: Progress) -> Result:

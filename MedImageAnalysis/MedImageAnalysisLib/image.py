@@ -10,12 +10,14 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from .analysis import ImageInfo, MedicalImage, SlicePlacement
+from .attended import attended
 from .errors import GeometryError, InvalidSettingError, UnreadableImageError, UnsupportedImageError
 from .formats.limits import check_dimension, times
 from .progress import Progress
@@ -79,7 +81,7 @@ def read_image(
     for one in paths:
         _check_there(one)
     try:
-        pixels, info = _read(paths, color, progress)
+        pixels, info = attended(partial(_read, paths, color), progress)
     except OSError as error:
         raise UnreadableImageError(f"'{name}' cannot be opened: {error.strerror}. Check its permissions.") from error
     image = from_pixels(pixels, info)

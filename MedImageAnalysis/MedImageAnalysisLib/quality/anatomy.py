@@ -144,8 +144,7 @@ class PlausibleSize(QualityCheck):
             if _is_cut(case.segmentation, segment, _CUT_SHARE):
                 continue
             looked = True
-            mask = sitk.GetArrayViewFromImage(case.segmentation.layers[segment.layer]) == segment.label
-            volume = np.count_nonzero(mask) * voxel_ml
+            volume = _voxels(case.segmentation, segment) * voxel_ml
             if not row.minimum_ml <= volume <= row.maximum_ml:
                 bounds = f"{row.minimum_ml:g} to {row.maximum_ml:g} mL"
                 yield self.found(AMBER, f"{segment.name} has {volume:.0f} mL; adults have {bounds}.")
@@ -186,6 +185,11 @@ def _plausible() -> tuple[_PlausibleVolume, ...]:
         _PlausibleVolume(row["key"], float(row["minimum_ml"]), float(row["maximum_ml"]), row["whole"] == "yes")
         for row in csv.DictReader(text.splitlines())
     )
+
+
+def _voxels(segmentation: Segmentation, segment: Segment) -> int:
+    """Return how many voxels a structure has."""
+    return int(np.count_nonzero(sitk.GetArrayViewFromImage(segmentation.layers[segment.layer]) == segment.label))
 
 
 def _is_cut(segmentation: Segmentation, segment: Segment, least_share: float) -> bool:

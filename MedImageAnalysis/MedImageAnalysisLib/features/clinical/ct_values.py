@@ -67,11 +67,11 @@ def found(image: MedicalImage, segmentation: Segmentation, key: str) -> Found | 
     if segment is None:
         return None
     labels = view(segmentation.layers[segment.layer])
-    everywhere = labels == segment.label
-    box = _box(everywhere)
+    box = _box(labels == segment.label)
     if box is None:
         return None
-    mask = everywhere[box]
+    # Anew: a part of the first mask would keep all of it in memory.
+    mask = labels[box] == segment.label
     spacing = axis_lengths(image.pixels)
     cut = _is_cut(mask, box, labels.shape, spacing)
     return Found(mask, view(image.pixels)[box], spacing, cut, tuple(part.start for part in box))
