@@ -69,10 +69,15 @@ class Distribution:
         return weighted_sum(self.counts, np.abs(self.deviations)) / self.size
 
     def robust_mean_absolute_deviation(self) -> float:
-        """Mean absolute deviation of the numbers from the 10th to the 90th percentile, about their own mean."""
+        """Mean absolute deviation of the numbers from the 10th to the 90th percentile, about their own mean.
+
+        Not a number if there are none, e.g. between the percentiles of two numbers.
+        """
         middle = (self.values >= self.percentiles[10]) & (self.values <= self.percentiles[90])
         values, counts = self.values[middle], self.counts[middle]
         size = float(counts.sum())
+        if not size:
+            return np.nan
         return weighted_sum(counts, np.abs(values - weighted_sum(counts, values) / size)) / size
 
     def median_absolute_deviation(self) -> float:

@@ -8,7 +8,7 @@ follow from how often each patch occurs: no vertex is ever stored.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +16,16 @@ import numpy as np
 from .compiled import load
 from .counts import is_compiled
 
-__all__ = ["LineEnds", "area_and_volume", "end_points", "line_ends", "outer_points", "with_margin"]
+__all__ = ["LineEnds", "Surface", "area_and_volume", "end_points", "line_ends", "outer_points", "with_margin"]
 
 _MIRROR_BIT = 0x40
+# Per axis: what lies before and after in a padded array.
+_NEIGHBORS = tuple(
+    tuple(tuple(part if other == axis else slice(None) for other in range(3)) for part in (slice(-1), slice(1, None)))
+    for axis in range(3)
+)
+# In a box of up to so many voxels the vertices are few enough to look at all of them.
+_FEW_VOXELS = 50_000
 # Fewer points than this are not worth the search for those that stand out.
 _FEW_POINTS = 100
 
@@ -133,11 +140,44 @@ def _marched() -> tuple[np.ndarray, np.ndarray]:
     return triangles, cube[chosen] // 2
 
 
+def _mesh_vertices(mask: np.ndarray) -> np.ndarray:
+    """Return twice the positions of all vertices, in voxels of the mask with a margin of one, shape (3, vertices)."""
+    padded = with_margin(mask)
+    found = []
+    for axis, (before, after) in enumerate(_NEIGHBORS):
+        vertices = 2 * np.array((padded[before] != padded[after]).nonzero())
+        vertices[axis] += 1
+        found.append(vertices)
+    return np.concatenate(found, axis=1)
+
+
 class LineEnds(NamedTuple):
     """First and last voxel of the mask on each line along one axis, indexed by the other axes; none: first > last."""
 
     first: np.ndarray
     last: np.ndarray
+
+
+class Surface:
+    """The points of the mesh of a 3D mask, each kind found when first asked for."""
+
+    def __init__(self, mask: np.ndarray) -> None:
+        self.mask = mask
+        self.is_small = mask.size <= _FEW_VOXELS
+
+    @cached_property
+    def vertices(self) -> np.ndarray:
+        """Twice the positions of all vertices, which are whole numbers, shape (3, vertices); for small surfaces."""
+        return _mesh_vertices(self.mask)
+
+    @cached_property
+    def ends(self) -> tuple[LineEnds, ...]:
+        """Where the lines along each axis enter and leave the mask."""
+        return line_ends(self.mask)
+
+    def points(self) -> np.ndarray:
+        """Return the vertices, shape (vertices, 3), in voxels: all of them, or of many those at the ends of lines."""
+        return self.vertices.T / 2 if self.is_small else end_points(self.ends)
 
 
 def line_ends(mask: np.ndarray) -> tuple[LineEnds, ...]:

@@ -12,40 +12,35 @@ import numpy as np
 from .compiled import load
 from .counts import is_compiled
 from .hull import largest_distance
-from .mesh import LineEnds, line_ends, outer_points, with_margin
+from .mesh import LineEnds, Surface, line_ends, outer_points
 
 __all__ = ["planar_diameters"]
 
 # The bound exceeds the diameter by at most half a percent.
 _ANGLES = np.arange(16) * np.pi / 16
 _EXCESS = 1 / np.cos(np.pi / 32) * (1 + 1e-9)
-# In a box of up to so many voxels the vertices are few.
-_FEW_VOXELS = 500
-# Per axis: what lies before and after in a padded array, and the other two axes.
-_NEIGHBORS = tuple(
-    tuple(tuple(part if other == axis else slice(None) for other in range(3)) for part in (slice(-1), slice(1, None)))
-    for axis in range(3)
-)
-_OTHERS = ([1, 2], [0, 2], [0, 1])
+_AXES = np.arange(3)[:, None]
+# First and second coordinate in the planes across each axis.
+_COORDINATES = np.array([[1, 0, 0], [2, 2, 1]])
+# So many points are compared with others at once: memory stays bounded.
+_BLOCK = 512
 
 
-def planar_diameters(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np.ndarray) -> tuple[float, ...]:
+def planar_diameters(surface: Surface, spacing: np.ndarray) -> tuple[float, ...]:
     """Return, for each axis, the largest distance between two vertices of the surface mesh in one plane across it.
 
     Mesh vertices lie in the planes of the voxels, and in those halfway between.
 
     Parameters
     ----------
-    mask : numpy.ndarray of bool, 3D
-    ends : tuple of LineEnds
-        Of the mask.
+    surface : Surface
     spacing : numpy.ndarray of float, shape (3,)
     """
-    if is_compiled(mask.size):
-        return tuple(_compiled_diameter(mask, ends, spacing, axis) for axis in range(3))
-    if mask.size <= _FEW_VOXELS:
-        return _compared_diameters(mask, spacing)
-    return tuple(_searched_diameter(mask, ends, spacing, axis) for axis in range(3))
+    if is_compiled(surface.mask.size):
+        return tuple(_compiled_diameter(surface.mask, surface.ends, spacing, axis) for axis in range(3))
+    if surface.is_small:
+        return _compared_diameters(surface.vertices, spacing)
+    return tuple(_searched_diameter(surface.mask, surface.ends, spacing, axis) for axis in range(3))
 
 
 def _compiled_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np.ndarray, axis: int) -> float:
@@ -61,37 +56,57 @@ def _compiled_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np
     return float(find(mask.view(np.uint8).ravel(), strides, rows, columns, spacing[[row, column]]))
 
 
-def _compared_diameters(mask: np.ndarray, spacing: np.ndarray) -> tuple[float, ...]:
-    """Compare all vertices of the planes whose boxes are large enough: the fastest way if they are few."""
-    padded = with_margin(mask)
-    # Twice the position, which is a whole number.
-    found = []
-    for axis, (before, after) in enumerate(_NEIGHBORS):
-        vertices = 2 * np.array(np.nonzero(padded[before] != padded[after]))
-        vertices[axis] += 1
-        found.append(vertices)
-    vertices = np.concatenate(found, axis=1)
-    points = (vertices * (spacing[:, None] / 2)).T
-    return tuple(_compared_diameter(planes, points[:, _OTHERS[axis]]) for axis, planes in enumerate(vertices))
+def _compared_diameters(vertices: np.ndarray, spacing: np.ndarray) -> tuple[float, ...]:
+    """Compare the vertices that are far out in their plane, of all planes at once."""
+    # The planes across all three axes are numbered on, and each vertex lies in one of each.
+    width = int(vertices.max()) + 1
+    planes = (vertices + _AXES * width).ravel()
+    # Small numbers are sorted fastest.
+    order = planes.astype(np.uint16 if 3 * width < 65536 else np.int64).argsort(kind="stable")
+    points = (vertices * (spacing / 2)[:, None]).take(_COORDINATES, axis=0).reshape(2, -1).take(order, axis=1)
+    planes = planes.take(order)
+    axes = planes // width
+    far = _far_in_plane(points, planes, axes)
+    (x, y), planes, axes = points[:, far], planes[far], axes[far]
+    squares = []
+    for start in range(0, len(planes), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        rest = slice(start, planes.searchsorted(planes[block][-1], "right"))
+        apart = (x[block, None] - x[rest]) ** 2 + (y[block, None] - y[rest]) ** 2
+        squares.append((apart * (planes[block, None] == planes[rest])).max(axis=1))
+    # Across each axis some plane has points that are far out.
+    return tuple(np.sqrt(np.maximum.reduceat(np.concatenate(squares), axes.searchsorted((0, 1, 2)))).tolist())
 
 
-def _compared_diameter(planes: np.ndarray, points: np.ndarray) -> float:
-    """Return the largest distance between points of the same plane, given the number of the plane of each."""
-    from scipy.spatial.distance import cdist
+def _far_in_plane(points: np.ndarray, planes: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Tell which points the largest distance within a plane may belong to, of all planes across one axis.
 
-    order = planes.argsort(kind="stable")
-    planes, points = planes[order], points[order]
-    starts = np.flatnonzero(planes[1:] != planes[:-1]) + 1
-    starts = np.concatenate([[0], starts, [len(planes)]])
-    boxes = np.maximum.reduceat(points, starts[:-1]) - np.minimum.reduceat(points, starts[:-1])
-    diagonals = np.sqrt((boxes**2).sum(axis=1)) * (1 + 1e-9)
-    best = 0.0
-    for k in np.argsort(-diagonals):
-        if diagonals[k] <= best:
-            break
-        plane = points[starts[k] : starts[k + 1]]
-        best = max(best, float(cdist(plane, plane).max()))
-    return best
+    Two points of a plane are no further apart than the sum of their distances from its center, and those of the
+    largest distance at least as far as any two that are known.
+
+    Parameters
+    ----------
+    points : numpy.ndarray of float, shape (2, points)
+        Coordinates in their plane.
+    planes, axes : numpy.ndarray of int, shape (points,), ascending
+        Number of the plane, and of the axis across it.
+    """
+    starts = np.concatenate([[0], (planes[1:] != planes[:-1]).nonzero()[0] + 1])
+    sizes = np.concatenate([starts[1:], [len(planes)]]) - starts
+    centers = (np.maximum.reduceat(points, starts, axis=1) + np.minimum.reduceat(points, starts, axis=1)) / 2
+    radii = _lengths(points - centers.repeat(sizes, axis=1))
+    farthest = np.maximum.reduceat(radii, starts).repeat(sizes)
+    # The point of each plane that is farthest from its center, and how far others are from that.
+    outermost = (radii == farthest).nonzero()[0]
+    outermost = outermost[outermost.searchsorted(starts)]
+    apart = _lengths(points - points[:, outermost].repeat(sizes, axis=1))
+    found = np.maximum.reduceat(apart, axes.searchsorted((0, 1, 2)))
+    return radii + farthest >= found[axes] * (1 - 1e-9)
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    """Return the lengths of the columns."""
+    return np.sqrt((vectors**2).sum(axis=0))
 
 
 def _searched_diameter(mask: np.ndarray, ends: tuple[LineEnds, ...], spacing: np.ndarray, axis: int) -> float:

@@ -62,7 +62,7 @@ class SolidShape(shape.Shape):
     @cached_property
     def planar_diameters(self) -> tuple[float, ...]:
         """Largest distances between mesh vertices in one plane across each axis."""
-        return planar_diameters(self.mask, self.ends, self.spacing)
+        return planar_diameters(self.surface, self.spacing)
 
 
 class PlanarShape(shape2d.PlanarShape):

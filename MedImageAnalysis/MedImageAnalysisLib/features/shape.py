@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from .definition import Family, Undefined, Values
 from .enclosing import ellipsoid_area, minimum_bounding_box, minimum_ellipsoid
 from .hull import Hull, convex_hull, far_points, largest_distance
-from .mesh import LineEnds, area_and_volume, end_points, line_ends, outer_points
+from .mesh import Surface, area_and_volume, outer_points
 from .region import Region
 
 __all__ = ["FAMILY", "Shape", "compute", "principal_variances"]
@@ -41,15 +42,17 @@ def principal_variances(mask: np.ndarray, spacing: np.ndarray, lost: int = 1) ->
     positions = [np.arange(n) for n in mask.shape]
     count = np.count_nonzero(mask)
     moments = np.empty((dimension, dimension))
-    sums = np.empty(dimension)
-    for i in range(dimension):
-        for j in range(i + 1, dimension):
-            others = tuple(axis for axis in range(dimension) if axis not in (i, j))
-            plane = mask.sum(axis=others, dtype=np.int64) if others else mask.astype(np.int64)
-            moments[i, j] = moments[j, i] = positions[i] @ plane @ positions[j]
-            for axis, line in ((i, plane.sum(axis=1)), (j, plane.sum(axis=0))):
-                sums[axis] = positions[axis] @ line
-                moments[axis, axis] = positions[axis] ** 2 @ line
+    lines: dict[int, np.ndarray] = {}
+    for i, j in itertools.combinations(range(dimension), 2):
+        others = tuple(axis for axis in range(dimension) if axis not in (i, j))
+        plane = np.add.reduce(mask, axis=others, dtype=np.int64)
+        moments[i, j] = moments[j, i] = positions[i] @ plane @ positions[j]
+        for axis, across in ((i, 1), (j, 0)):
+            if axis not in lines:
+                lines[axis] = np.add.reduce(plane, axis=across)
+    sums = np.array([positions[axis] @ lines[axis] for axis in range(dimension)], np.float64)
+    for axis, line in lines.items():
+        moments[axis, axis] = positions[axis] ** 2 @ line
     scatter = (moments - np.outer(sums, sums) / count) / max(count - lost, 1)
     covariance = scatter * np.outer(spacing, spacing)
     # Rounding may leave a tiny negative variance where there is none.
@@ -65,6 +68,7 @@ class Shape:
         self.region = region
         self.mask = region.shape_mask
         self.spacing = region.spacing
+        self.surface = Surface(self.mask)
 
     @cached_property
     def _area_and_volume(self) -> tuple[float, float]:
@@ -88,14 +92,9 @@ class Shape:
         return 2 * np.sqrt(principal_variances(self.mask, self.spacing))
 
     @cached_property
-    def ends(self) -> tuple[LineEnds, ...]:
-        """Where the lines along each axis enter and leave the segment."""
-        return line_ends(self.mask)
-
-    @cached_property
     def hull(self) -> Hull:
         """Convex hull of the mesh."""
-        return convex_hull(outer_points(self.ends) * self.spacing)
+        return convex_hull(outer_points(self.surface.ends) * self.spacing)
 
     @cached_property
     def box(self) -> np.ndarray:
@@ -202,9 +201,7 @@ def center_of_mass_shift(shape: Shape) -> float:
 @FAMILY.feature("morph_diam", "Maximum 3D diameter", "L0JK", "{length}")
 def maximum_diameter(shape: Shape) -> float:
     """Largest distance between two vertices of the surface mesh."""
-    points = end_points(shape.ends) * shape.spacing
-    if len(points) > _FEW_POINTS // 4:
-        points = far_points(points)
+    points = far_points(shape.surface.points() * shape.spacing)
     return largest_distance(points if len(points) <= _FEW_POINTS else shape.hull.points)
 
 

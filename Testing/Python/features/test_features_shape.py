@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from MedImageAnalysisLib.features import planar_diameters as planar
+from MedImageAnalysisLib.features import mesh
 from MedImageAnalysisLib.features.counts.backend import BACKEND_VARIABLE
 from MedImageAnalysisLib.features.enclosing import ellipsoid_area, minimum_bounding_box, minimum_ellipsoid
 from MedImageAnalysisLib.features.hull import convex_hull, far_points, largest_distance
-from MedImageAnalysisLib.features.mesh import area_and_volume, end_points, line_ends, outer_points
+from MedImageAnalysisLib.features.mesh import Surface, area_and_volume, end_points, line_ends, outer_points
 from MedImageAnalysisLib.features.planar_diameters import planar_diameters
 from MedImageAnalysisLib.features.shape import principal_variances
 from MedImageAnalysisLib.features.shape2d import area_and_perimeter
@@ -84,10 +84,10 @@ def computed_by(backend):
 @given(mask=masks)
 def test_compiled_area_volume_and_planar_diameters_are_those_of_numpy(mask):
     with computed_by("numpy"):
-        expected = area_and_volume(mask, SPACING), planar_diameters(mask, line_ends(mask), SPACING)
+        expected = area_and_volume(mask, SPACING), planar_diameters(Surface(mask), SPACING)
     with computed_by("numba"):
         assert area_and_volume(mask, SPACING) == expected[0]
-        assert planar_diameters(mask, line_ends(mask), SPACING) == pytest.approx(expected[1], rel=1e-14)
+        assert planar_diameters(Surface(mask), SPACING) == pytest.approx(expected[1], rel=1e-14)
 
 
 @pytest.mark.parametrize("few", [0, 10**9], ids=["searched", "compared"])
@@ -98,8 +98,8 @@ def test_planar_diameters_are_those_of_all_mesh_vertices(few, mask):
     vertices = vertices.astype(np.float64)
     apart = np.linalg.norm((vertices[:, None] - vertices) * SPACING, axis=2)
     expected = [apart[vertices[:, None, axis] == vertices[:, axis]].max() for axis in range(3)]
-    with mock.patch.object(planar, "_FEW_VOXELS", few), computed_by("numpy"):
-        assert planar_diameters(mask, line_ends(mask), SPACING) == pytest.approx(expected, rel=1e-6)
+    with mock.patch.object(mesh, "_FEW_VOXELS", few), computed_by("numpy"):
+        assert planar_diameters(Surface(mask), SPACING) == pytest.approx(expected, rel=1e-6)
 
 
 @examples
