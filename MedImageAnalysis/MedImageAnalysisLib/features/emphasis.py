@@ -7,6 +7,7 @@ what it measures.
 
 from __future__ import annotations
 
+import itertools
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +15,12 @@ import numpy as np
 from .definition import Family
 
 __all__ = ["EmphasisMatrices", "register"]
+
+# The powers of level and property in the means that formulas ask for.
+_POWERS = (-2, 0, 1, 2)
+_FEW_ENTRIES = 1000
+# A table of so many counts takes less time than sorting even a few numbers.
+_SMALL_TABLE = 4096
 
 
 class EmphasisMatrices:
@@ -58,32 +65,37 @@ class EmphasisMatrices:
     @cached_property
     def totals(self) -> np.ndarray:
         """N, the number of items of each matrix."""
-        return np.bincount(self.index, self.counts, minlength=len(self.voxels))
+        return self.sums(self.counts)
 
-    def mean(self, weights: np.ndarray) -> np.ndarray:
-        """(1/N) sum_ij weight_ij n_ij of each matrix."""
-        return np.bincount(self.index, weights * self.counts, minlength=len(self.voxels)) / self.totals
+    def mean(self, level_power: int, property_power: int) -> np.ndarray:
+        """(1/N) sum_ij i^a j^b n_ij of each matrix, for the powers a and b."""
+        if self.counts.size <= _FEW_ENTRIES:
+            return self._means[level_power, property_power]
+        return self.sums(_power(self.i, level_power) * _power(self.j, property_power) * self.counts) / self.totals
+
+    def variance(self, values: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """(1/N) sum_ij (value_ij - mean)^2 n_ij of each matrix."""
+        return self.sums((values - mean[self.index]) ** 2 * self.counts) / self.totals
+
+    def sums(self, weights: np.ndarray) -> np.ndarray:
+        """Sum of the weights of the entries of each matrix."""
+        return np.bincount(self.index, weights, minlength=len(self.voxels))
+
+    @cached_property
+    def _means(self) -> dict[tuple[int, int], np.ndarray]:
+        """All means at once: of few entries they take less time than a few of them one by one."""
+        levels, properties = (np.array([_power(values, power) for power in _POWERS]) for values in (self.i, self.j))
+        weights = (levels[:, None] * properties * self.counts).ravel()
+        pairs = list(itertools.product(_POWERS, _POWERS))
+        size = len(self.voxels)
+        places = (np.arange(len(pairs))[:, None] * size + self.index).ravel()
+        sums = np.bincount(places, weights, minlength=len(pairs) * size).reshape(-1, size)
+        return dict(zip(pairs, sums / self.totals, strict=True))
 
     @cached_property
     def p(self) -> np.ndarray:
         """Share of each entry in its matrix."""
         return self.counts / self.totals[self.index]
-
-    @cached_property
-    def inverse_i2(self) -> np.ndarray:
-        return 1 / self.i**2
-
-    @cached_property
-    def inverse_j2(self) -> np.ndarray:
-        return 1 / self.j**2
-
-    @cached_property
-    def i2(self) -> np.ndarray:
-        return self.i**2
-
-    @cached_property
-    def j2(self) -> np.ndarray:
-        return self.j**2
 
     @cached_property
     def level_squares(self) -> np.ndarray:
@@ -96,17 +108,22 @@ class EmphasisMatrices:
         return self._squares(self._property)
 
     def _squares(self, values: np.ndarray) -> np.ndarray:
-        if values.size and values.max() > 10 * values.size:
-            values = np.unique(values, return_inverse=True)[1]
         width = int(values.max(initial=0)) + 1
+        if width > max(10 * values.size, _SMALL_TABLE):
+            distinct, values = np.unique(values, return_inverse=True)
+            width = len(distinct)
         sums = np.bincount(self.index * width + values, self.counts, minlength=width * len(self.voxels))
         return (sums.reshape(-1, width) ** 2).sum(axis=1)
+
+
+def _power(values: np.ndarray, power: int) -> np.ndarray:
+    return 1 / values**-power if power < 0 else values**power if power else np.ones(values.shape)
 
 
 def _counted(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct codes, ascending, and how often each occurs."""
     # A table of small numbers is faster than sorting them.
-    if codes.size and codes.max() < 4 * codes.size:
+    if codes.max(initial=0) < max(4 * codes.size, _SMALL_TABLE):
         table = np.bincount(codes)
         distinct = np.flatnonzero(table)
         return distinct, table[distinct]
@@ -115,42 +132,42 @@ def _counted(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def small_emphasis(m: EmphasisMatrices) -> np.ndarray:
     """Weight of small {property}: F = (1/N) sum_ij n_ij / j^2."""
-    return m.mean(m.inverse_j2)
+    return m.mean(0, -2)
 
 
 def large_emphasis(m: EmphasisMatrices) -> np.ndarray:
     """Weight of large {property}: F = (1/N) sum_ij j^2 n_ij."""
-    return m.mean(m.j2)
+    return m.mean(0, 2)
 
 
 def low_level_emphasis(m: EmphasisMatrices) -> np.ndarray:
     """Weight of low gray levels: F = (1/N) sum_ij n_ij / i^2."""
-    return m.mean(m.inverse_i2)
+    return m.mean(-2, 0)
 
 
 def high_level_emphasis(m: EmphasisMatrices) -> np.ndarray:
     """Weight of high gray levels: F = (1/N) sum_ij i^2 n_ij."""
-    return m.mean(m.i2)
+    return m.mean(2, 0)
 
 
 def small_low_emphasis(m: EmphasisMatrices) -> np.ndarray:
     """Weight of small {property} at low gray levels: F = (1/N) sum_ij n_ij / (i^2 j^2)."""
-    return m.mean(m.inverse_i2 * m.inverse_j2)
+    return m.mean(-2, -2)
 
 
 def small_high_emphasis(m: EmphasisMatrices) -> np.ndarray:
     """Weight of small {property} at high gray levels: F = (1/N) sum_ij i^2 n_ij / j^2."""
-    return m.mean(m.i2 * m.inverse_j2)
+    return m.mean(2, -2)
 
 
 def large_low_emphasis(m: EmphasisMatrices) -> np.ndarray:
     """Weight of large {property} at low gray levels: F = (1/N) sum_ij j^2 n_ij / i^2."""
-    return m.mean(m.inverse_i2 * m.j2)
+    return m.mean(-2, 2)
 
 
 def large_high_emphasis(m: EmphasisMatrices) -> np.ndarray:
     """Weight of large {property} at high gray levels: F = (1/N) sum_ij i^2 j^2 n_ij."""
-    return m.mean(m.i2 * m.j2)
+    return m.mean(2, 2)
 
 
 def level_nonuniformity(m: EmphasisMatrices) -> np.ndarray:
@@ -180,22 +197,22 @@ def percentage(m: EmphasisMatrices) -> np.ndarray:
 
 def level_variance(m: EmphasisMatrices) -> np.ndarray:
     """Variance of the gray level of the {item}: F = sum_ij (i - mu)^2 p_ij, with p = n / N and mu = sum_ij i p_ij."""
-    return m.mean((m.i - m.mean(m.i)[m.index]) ** 2)
+    return m.variance(m.i, m.mean(1, 0))
 
 
 def property_variance(m: EmphasisMatrices) -> np.ndarray:
     """Variance of the {property} of the {item}: F = sum_ij (j - mu)^2 p_ij, with p = n / N and mu = sum_ij j p_ij."""
-    return m.mean((m.j - m.mean(m.j)[m.index]) ** 2)
+    return m.variance(m.j, m.mean(0, 1))
 
 
 def entropy(m: EmphasisMatrices) -> np.ndarray:
     """Disorder of the {item}: F = -sum_ij p_ij log2 p_ij, with p = n / N."""
-    return -np.bincount(m.index, m.p * np.log2(m.p), minlength=len(m.voxels))
+    return -m.sums(m.p * np.log2(m.p))
 
 
 def energy(m: EmphasisMatrices) -> np.ndarray:
     """Order of the {item}: F = sum_ij p_ij^2, with p = n / N."""
-    return np.bincount(m.index, m.p**2, minlength=len(m.voxels))
+    return m.sums(m.p**2)
 
 
 _FORMULAS = (

@@ -41,8 +41,8 @@ def matrices(region: Region) -> list[Cooccurrence]:
 def _entropy(p: np.ndarray) -> np.ndarray:
     """Return -sum p log2 p of each matrix or histogram of the stack."""
     flat = p.reshape(len(p), -1)
-    positive = flat > 0
-    return -np.where(positive, flat * np.log2(np.where(positive, flat, 1.0)), 0.0).sum(axis=1)
+    # The logarithm of 1 is 0, as p log2 p is of no share at all.
+    return -(flat * np.log2(flat + (flat == 0))).sum(axis=1)
 
 
 class Cooccurrence:

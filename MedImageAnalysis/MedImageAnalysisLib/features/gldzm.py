@@ -12,7 +12,7 @@ __all__ = ["FAMILY", "compute", "matrices"]
 FAMILY = Family(
     "gldzm",
     "Gray level distance zone",
-    reference="doi:10.1109/BIBE.2014.57",
+    reference="doi:10.1109/TBME.2013.2284600",
     words={"item": "zones", "property": "zone distances"},
 )
 

@@ -50,11 +50,11 @@ def directions(distance: int, norm: str, in_plane: bool, exactly: bool) -> np.nd
 
 def bounding_box(array: np.ndarray) -> tuple[slice, ...] | None:
     """Return the least box that holds all elements of an array above 0; None if there are none."""
-    used = np.flatnonzero(array.reshape(len(array), -1).max(axis=1))
+    used = np.maximum.reduce(array.reshape(len(array), -1), axis=1).nonzero()[0]
     if not used.size:
         return None
     part = slice(int(used[0]), int(used[-1]) + 1)
-    return (part, *bounding_box(array[part].max(axis=0))) if array.ndim > 1 else (part,)
+    return (part, *bounding_box(np.maximum.reduce(array[part]))) if array.ndim > 1 else (part,)
 
 
 class Texture:
@@ -63,7 +63,7 @@ class Texture:
     Parameters
     ----------
     mask, shape_mask : numpy.ndarray of bool, shape (slices, rows, columns)
-        The voxels that have levels, and the segment as drawn.
+        The voxels that have levels, and the segment as drawn; the same array if all have.
     levels : GrayLevels
         Of the voxels of `mask`, in memory order.
     settings : FeatureSettings
@@ -78,7 +78,8 @@ class Texture:
         self.settings = settings
         self.by_slice = flat or settings.dimension != "3D"
         self._shape_mask = shape_mask
-        self._box = bounding_box(mask)
+        # A segment fills its box, unless re-segmentation left some of it out.
+        self._box = (slice(None),) * 3 if mask is shape_mask else bounding_box(mask)
         inner = mask[self._box]
         # A single slice has no neighbors across slices, so it needs no padding there.
         self._padding = [(0, 0) if self.by_slice and axis == 0 else (settings.distance,) * 2 for axis in range(3)]
@@ -87,7 +88,7 @@ class Texture:
         )
         core = tuple(slice(low, low + n) for n, (low, _) in zip(inner.shape, self._padding, strict=True))
         array[core][inner] = levels.values
-        self._slices = np.flatnonzero(inner.any(axis=(1, 2)))
+        self._slices = inner.any(axis=(1, 2)).nonzero()[0] if self.by_slice else None
         self.arrays = [array[k : k + 1] for k in self._slices] if self.by_slice else [array]
 
     @property

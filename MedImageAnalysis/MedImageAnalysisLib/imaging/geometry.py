@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
-import numpy as np
 import SimpleITK as sitk
 
 from ..analysis import Segmentation
@@ -17,14 +17,17 @@ _TOLERANCE = 1e-3
 
 def same_grid(first: sitk.Image, second: sitk.Image) -> bool:
     """Tell whether two images have the same size and, within a thousandth of a voxel, the same place in space."""
-    if first.GetSize() != second.GetSize():
+    size, spacing = first.GetSize(), first.GetSpacing()
+    if size != second.GetSize():
         return False
-    spacing = np.asarray(first.GetSpacing())
-    close_spacing = np.allclose(first.GetSpacing(), second.GetSpacing(), rtol=_TOLERANCE / max(first.GetSize()))
-    shift = np.abs(np.subtract(first.GetOrigin(), second.GetOrigin()))
-    close_origin = bool((shift <= _TOLERANCE * spacing.min()).all())
-    close_direction = np.allclose(first.GetDirection(), second.GetDirection(), atol=_TOLERANCE / max(first.GetSize()))
-    return bool(close_spacing and close_origin and close_direction)
+    # Plain numbers: this is asked for each segmentation, and arrays of three numbers would cost ten times as much.
+    tolerance = _TOLERANCE / max(size)
+    shift = _TOLERANCE * min(spacing)
+    return (
+        all(math.isclose(a, b, rel_tol=tolerance) for a, b in zip(spacing, second.GetSpacing(), strict=True))
+        and all(abs(a - b) <= shift for a, b in zip(first.GetOrigin(), second.GetOrigin(), strict=True))
+        and all(abs(a - b) <= tolerance for a, b in zip(first.GetDirection(), second.GetDirection(), strict=True))
+    )
 
 
 def describe_grid(image: sitk.Image) -> str:

@@ -75,6 +75,18 @@ def test_one_voxel_has_its_size_and_no_texture(noise):
     assert "no two neighboring voxels" in reasons["cm_contrast"].lower()
 
 
+@pytest.mark.parametrize("profile", ["ibsi", "pyradiomics"])
+def test_two_voxels_have_no_intensities_between_their_percentiles(noise, profile):
+    labels = np.zeros(noise.shape, np.uint8)
+    labels[4, 5, 6:8] = 1
+    labels[0:3] = 2
+    settings = FeatureSettings(profile=profile, aggregation="averaged")
+    table = extract(image_of(noise), segmentation_of(labels, "two", "slab"), settings)
+    empty = [table.definitions[j].title for j in np.flatnonzero(np.isnan(table.values[0]))]
+    assert "Intensity robust mean absolute deviation" in empty
+    assert np.isfinite(table.values[1]).all()
+
+
 @pytest.mark.parametrize("discretization", ["bin-number", "bin-width", "none"])
 def test_one_gray_level_is_perfectly_ordered(block, discretization):
     image = image_of(np.full(block.shape, 5, np.int16))

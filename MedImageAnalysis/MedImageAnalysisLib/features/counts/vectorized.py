@@ -44,9 +44,7 @@ def run_lengths(levels: np.ndarray, level_count: int, offsets: np.ndarray) -> np
     inside = flat != 0
     voxels_per_level = np.bincount(flat[inside], minlength=level_count + 1)
     steps = _flat_offsets(levels, offsets)
-    pieces = [
-        _runs_along(flat, inside, steps[some], voxels_per_level) for some in _pieces(len(steps), flat.size)
-    ]
+    pieces = [_runs_along(flat, inside, steps[some], voxels_per_level) for some in _pieces(len(steps), flat.size)]
     counts = np.zeros((len(steps), level_count, max((runs.shape[2] for runs in pieces), default=1)), np.int64)
     start = 0
     for runs in pieces:
