@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from MedImageAnalysisLib import image as reading
+from MedImageAnalysisLib import pipeline
+from MedImageAnalysisLib.analysis import MedicalImage
 from MedImageAnalysisLib.attended import LISTEN_S, SMALL
 from MedImageAnalysisLib.errors import Cancelled
 from MedImageAnalysisLib.preprocessing import STEPS
 from MedImageAnalysisLib.preprocessing.normalize import HistogramMatch, NyulNormalize
+from MedImageAnalysisLib.preset import load_preset
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.segmentation import METHODS
 from MedImageAnalysisLib.segmentation.generic.scalar_method import ScalarMethod
@@ -42,26 +46,49 @@ def release():
     event.set()
 
 
-@pytest.mark.parametrize("name", [*STEPS, *METHODS])
-def test_cancel_is_heard_and_progress_goes_on_during_a_call_that_hears_nothing(name, large_image, release, monkeypatch):
-    """The work is exchanged for a call that waits, as a filter of ITK does that has no progress."""
-    calls = []
+@pytest.fixture
+def deaf(release):
+    """Work that waits, as a filter of ITK does that has no progress."""
 
-    def deaf(self, *arguments):
+    def wait(*arguments):
         release.wait(30)
+
+    return wait
+
+
+def assert_cancel_is_heard(work):
+    """Cancel some work soon; check that it ended in time, and that cancel was looked for all the while."""
+    calls = []
 
     def cancelled() -> bool:
         calls.append(time.perf_counter())
         return calls[-1] > started + 1.5 * LISTEN_S
 
+    started = time.perf_counter()
+    with pytest.raises(Cancelled):
+        work(Progress(cancelled=cancelled))
+    assert time.perf_counter() - started < 1.5 * LISTEN_S + LONGEST_S
+    assert np.diff([started, *calls]).max() < LONGEST_S
+
+
+@pytest.mark.parametrize("name", [*STEPS, *METHODS])
+def test_a_step_or_method_hears_cancel_during_a_call_that_hears_nothing(name, large_image, deaf, monkeypatch):
     entry = step_named(name) if name in STEPS else METHODS[name]()
     arguments = () if name in STEPS else (None,)
     monkeypatch.setattr(type(entry), "_run", deaf)
-    started = time.perf_counter()
-    with pytest.raises(Cancelled):
-        entry(large_image, *arguments, Progress(cancelled=cancelled))
-    assert time.perf_counter() - started < 1.5 * LISTEN_S + LONGEST_S
-    assert np.diff([started, *calls]).max() < LONGEST_S
+    assert_cancel_is_heard(lambda progress: entry(large_image, *arguments, progress))
+
+
+def test_the_pipeline_hears_cancel_whatever_a_stage_does(large_image, deaf, monkeypatch):
+    preset = load_preset("generic-2d")
+    monkeypatch.setattr(pipeline._Stages, "extract", deaf)
+    assert_cancel_is_heard(lambda progress: pipeline.run(MedicalImage(large_image), preset, progress=progress))
+
+
+def test_reading_hears_cancel(deaf, monkeypatch, tmp_path):
+    (tmp_path / "image.nii").write_bytes(b"large")
+    monkeypatch.setattr(reading, "_read", deaf)
+    assert_cancel_is_heard(lambda progress: reading.read_image(tmp_path / "image.nii", progress=progress))
 
 
 @pytest.mark.parametrize("name", [*STEPS, *GENERIC])
