@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
 import numpy as np
-import SimpleITK as sitk
 
-from ..analysis import QualityFinding, Segment, Segmentation
+from ..analysis import QualityFinding, Segment
 from ..parameters import parameter
 from .check import AMBER, CHECKS, GREEN, RED, QualityCase, QualityCheck
 
@@ -32,7 +31,7 @@ class EmptySegments(QualityCheck):
 
     def __call__(self, case: QualityCase) -> Iterable[QualityFinding]:
         """Yield red with the names of empty segments."""
-        empty = [segment.name for segment in case.segmentation.segments if _box(case.segmentation, segment) is None]
+        empty = [segment.name for segment in case.segmentation.segments if case.box(segment) is None]
         if not case.segmentation.segments or empty:
             yield self.found(RED, f"Not found: {', '.join(empty) or 'any structure'}.")
         else:
@@ -55,7 +54,7 @@ class Cropping(QualityCheck):
         whole = [row for row in _plausible() if row.whole]
         keys = {row.key for row in whole}
         named = [segment for segment in case.segmentation.segments if segment.key in keys]
-        cut = [segment.name for segment in named if _is_cut(case.segmentation, segment, self.least_share)]
+        cut = [segment.name for segment in named if _is_cut(case, segment, self.least_share)]
         if cut:
             yield self.found(AMBER, f"Cut off by the border of the image: {', '.join(cut)}.")
         elif named:
@@ -75,21 +74,12 @@ class Sides(QualityCheck):
 
     def __call__(self, case: QualityCase) -> Iterable[QualityFinding]:
         """Yield red if a pair is exchanged."""
-        pairs = list(_pairs(case.segmentation))
-        exchanged = [left.name for left, right in pairs if not self._is_leftward(case.segmentation, left, right)]
+        pairs = list(_pairs(case))
+        exchanged = [left.name for left, right in pairs if _center_of_box(case, left) <= _center_of_box(case, right)]
         if exchanged:
             yield self.found(RED, f"Left and right seem to be exchanged: {', '.join(exchanged)}.")
         elif pairs:
             yield self.found(GREEN, "Left and right lie where they belong.")
-
-    def _is_leftward(self, segmentation: Segmentation, left: Segment, right: Segment) -> bool:
-        centers = []
-        for segment in (left, right):
-            box = _box(segmentation, segment)
-            layer = segmentation.layers[segment.layer]
-            middle = [(start + stop) / 2 for start, stop in box]
-            centers.append(layer.TransformContinuousIndexToPhysicalPoint(middle)[0])
-        return centers[0] > centers[1]
 
 
 @CHECKS.register
@@ -109,11 +99,11 @@ class HeartSide(QualityCheck):
     def __call__(self, case: QualityCase) -> Iterable[QualityFinding]:
         """Yield red if the heart lies on the right."""
         found = [case.segmentation.find(key) for key in ("right-lung", "left-lung", "heart")]
-        if any(segment is None or _box(case.segmentation, segment) is None for segment in found):
+        if any(segment is None or case.box(segment) is None for segment in found):
             return
-        lungs = [end for segment in found[:2] for end in _ends(case.segmentation, segment)]
+        lungs = [end for segment in found[:2] for end in _ends(case, segment)]
         middle, width = (min(lungs) + max(lungs)) / 2, max(lungs) - min(lungs)
-        offset = (_center_of_mass(case.segmentation, found[2]) - middle) / max(width, 1e-6)
+        offset = (_center_of_mass(case, found[2]) - middle) / max(width, 1e-6)
         if offset < -self.limit:
             yield self.found(RED, "The heart lies on the right: the image is mirrored, or the patient's heart is.")
         else:
@@ -141,10 +131,10 @@ class PlausibleSize(QualityCheck):
             if row is None:
                 continue
             # What is cut off is named by another check; its size says nothing.
-            if _is_cut(case.segmentation, segment, _CUT_SHARE):
+            if _is_cut(case, segment, _CUT_SHARE):
                 continue
             looked = True
-            volume = _voxels(case.segmentation, segment) * voxel_ml
+            volume = np.count_nonzero(case.mask(segment)) * voxel_ml if case.box(segment) else 0.0
             if not row.minimum_ml <= volume <= row.maximum_ml:
                 bounds = f"{row.minimum_ml:g} to {row.maximum_ml:g} mL"
                 yield self.found(AMBER, f"{segment.name} has {volume:.0f} mL; adults have {bounds}.")
@@ -187,57 +177,53 @@ def _plausible() -> tuple[_PlausibleVolume, ...]:
     )
 
 
-def _voxels(segmentation: Segmentation, segment: Segment) -> int:
-    """Return how many voxels a structure has."""
-    return int(np.count_nonzero(sitk.GetArrayViewFromImage(segmentation.layers[segment.layer]) == segment.label))
-
-
-def _is_cut(segmentation: Segmentation, segment: Segment, least_share: float) -> bool:
+def _is_cut(case: QualityCase, segment: Segment, least_share: float) -> bool:
     """Tell whether so large a share of a structure lies on the border of the image."""
-    mask = sitk.GetArrayViewFromImage(segmentation.layers[segment.layer]) == segment.label
-    total = np.count_nonzero(mask)
-    faces = [np.take(mask, side, axis=axis) for axis in range(mask.ndim) for side in (0, -1)]
-    return total > 0 and sum(map(np.count_nonzero, faces)) > least_share * total
+    box = case.box(segment)
+    if box is None:
+        return False
+    mask = case.mask(segment)
+    shape = reversed(case.segmentation.layers[segment.layer].GetSize())
+    on_border = 0
+    for axis, (part, length) in enumerate(zip(box, shape, strict=True)):
+        for touches, side in ((part.start == 0, 0), (part.stop == length, -1)):
+            on_border += np.count_nonzero(np.take(mask, side, axis=axis)) if touches else 0
+    return on_border > least_share * np.count_nonzero(mask)
 
 
-def _pairs(segmentation: Segmentation) -> Iterator[tuple[Segment, Segment]]:
+def _pairs(case: QualityCase) -> Iterator[tuple[Segment, Segment]]:
     """Yield the left and the right one of each pair that was found."""
-    found = {segment.key: segment for segment in segmentation.segments if _box(segmentation, segment)}
+    found = {segment.key: segment for segment in case.segmentation.segments if case.box(segment)}
     for key, left in found.items():
         right = found.get(_RIGHT + key.removeprefix(_LEFT))
         if key.startswith(_LEFT) and right:
             yield left, right
 
 
-def _ends(segmentation: Segmentation, segment: Segment) -> tuple[float, float]:
+def _ends(case: QualityCase, segment: Segment) -> tuple[float, float]:
     """Return how far a structure reaches along the patient's left (mm): the ends of its box."""
-    box = _box(segmentation, segment)
-    layer = segmentation.layers[segment.layer]
-    corners = [
-        layer.TransformContinuousIndexToPhysicalPoint(corner)[0] for corner in itertools.product(*map(_floats, box))
-    ]
+    ends = [(float(part.start), float(part.stop - 1)) for part in reversed(case.box(segment))]
+    corners = [_leftward(case, segment, corner) for corner in itertools.product(*ends)]
     return min(corners), max(corners)
 
 
-def _floats(values: tuple[int, ...]) -> tuple[float, ...]:
-    return tuple(map(float, values))
+def _center_of_box(case: QualityCase, segment: Segment) -> float:
+    """Return the middle of a structure's box along the patient's left (mm)."""
+    return _leftward(case, segment, [(part.start + part.stop - 1) / 2 for part in reversed(case.box(segment))])
 
 
-def _center_of_mass(segmentation: Segmentation, segment: Segment) -> float:
+def _center_of_mass(case: QualityCase, segment: Segment) -> float:
     """Return the center of a structure along the patient's left (mm)."""
-    layer = segmentation.layers[segment.layer]
-    mask = sitk.GetArrayViewFromImage(layer) == segment.label
+    mask = case.mask(segment)
     axes = range(mask.ndim)
     sums = [mask.sum(axis=tuple(other for other in axes if other != axis)) for axis in axes]
-    center = [float(line @ np.arange(line.size) / line.sum()) for line in reversed(sums)]
-    return layer.TransformContinuousIndexToPhysicalPoint(center)[0]
+    center = [
+        part.start + float(line @ np.arange(line.size) / line.sum())
+        for part, line in zip(case.box(segment), sums, strict=True)
+    ]
+    return _leftward(case, segment, center[::-1])
 
 
-def _box(segmentation: Segmentation, segment: Segment) -> tuple[tuple[int, int], ...] | None:
-    """Return first and last index along x, y (, z), or None if the segment is empty."""
-    mask = sitk.GetArrayViewFromImage(segmentation.layers[segment.layer]) == segment.label
-    axes = range(mask.ndim)
-    spans = [np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
-    if not spans[0].size:
-        return None
-    return tuple((int(span[0]), int(span[-1])) for span in reversed(spans))
+def _leftward(case: QualityCase, segment: Segment, index: Sequence[float]) -> float:
+    """Return how far a continuous index (x, y, z) of the segment's layer lies along the patient's left (mm)."""
+    return case.segmentation.layers[segment.layer].TransformContinuousIndexToPhysicalPoint(index)[0]

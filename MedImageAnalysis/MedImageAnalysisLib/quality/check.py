@@ -5,8 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from ..analysis import Measurement, MedicalImage, QualityFinding, Segmentation
+import numpy as np
+
+from ..analysis import Measurement, MedicalImage, QualityFinding, Segment, Segmentation
+from ..imaging.pixels import view
 from ..parameters import Configurable
 from ..registry import Registry
 
@@ -32,6 +36,22 @@ class QualityCase:
     segmentation: Segmentation
     measurements: tuple[Measurement, ...]
     doubts: tuple[str, ...] = ()
+
+    def box(self, segment: Segment) -> tuple[slice, ...] | None:
+        """Return the box of a segment along (z, y, x) or (y, x), or None if it has no pixel."""
+        boxes = self._boxes[segment.layer]
+        return boxes[segment.label - 1] if segment.label <= len(boxes) else None
+
+    def mask(self, segment: Segment) -> np.ndarray:
+        """Return the pixels of a segment within its box, which is not None."""
+        return view(self.segmentation.layers[segment.layer])[self.box(segment)] == segment.label
+
+    @cached_property
+    def _boxes(self) -> tuple[list[tuple[slice, ...] | None], ...]:
+        """The box of each label of each layer, found in one pass without a mask of the image's size."""
+        from scipy.ndimage import find_objects
+
+        return tuple(find_objects(view(layer)) for layer in self.segmentation.layers)
 
 
 @dataclass(frozen=True)
