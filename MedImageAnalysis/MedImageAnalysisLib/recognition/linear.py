@@ -23,12 +23,14 @@ from typing import Any, ClassVar
 import numpy as np
 import SimpleITK as sitk
 
+from ..analysis import Evidence
 from ..errors import InvalidModelError, MedImageError
 from .assessment import Assessment
 from .case import RecognitionCase
 from .descriptors import DESCRIPTORS, ImageDescriptor
 from .descriptors.canvas import square_canvas, without_margins
 from .evidence import cell_evidence, evidence_map, input_evidence
+from .exemplars import Exemplars
 from .inputs import Input, Reading, missing_inputs, read_input
 from .model import Model
 from .probabilities import category_rows, softmax
@@ -92,6 +94,8 @@ class LinearSpec:
         are too few to tell; "" for none.
     priors : tuple of float
         Shares of the categories in the training data, for :func:`adjust_prior`.
+    exemplars : Exemplars or None
+        Training images to compare with.
     """
 
     suffix: ClassVar[str] = ".npz"
@@ -104,10 +108,12 @@ class LinearSpec:
     priors: tuple[float, ...]
     stranger_limit: float | None = None
     gate: str = ""
+    exemplars: Exemplars | None = None
 
     @classmethod
     def read(cls, fields: Fields, classes: int) -> LinearSpec:
         """Read and check the object "linear" of a model.json."""
+        exemplars = fields.object("exemplars", None)
         spec = cls(
             inputs=fields.list("inputs", read_input, (), most=10_000),
             descriptors=fields.list("descriptors", _read_descriptor, (), most=8),
@@ -117,6 +123,7 @@ class LinearSpec:
             priors=fields.numbers("priors", classes, 1e-6, 1.0),
             stranger_limit=fields.number("stranger_limit", default=None),
             gate=fields.text("gate", "", pattern=r"[a-z0-9-]{0,64}"),
+            exemplars=Exemplars.read(exemplars, classes) if exemplars else None,
         )
         if abs(sum(spec.priors) - 1) > 1e-6:
             raise fields.refusal("priors", "must add up to 1")
@@ -143,6 +150,8 @@ class LinearSpec:
         """Return the arrays of the weights file, after checking that their shapes fit one another."""
         arrays = read_weights(path, sha256)
         self._check_weights(arrays, classes, where)
+        if self.exemplars:
+            self.exemplars.coordinates(path.parent, len(arrays["variances"]))
         return arrays
 
     def _check_weights(self, arrays: Mapping[str, np.ndarray], classes: int, where: str) -> None:
@@ -219,10 +228,17 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
     evidence = (
         *input_evidence(spec.inputs, readings, shares, z, title),
         *cell_evidence(spec.descriptors, shares[len(readings) :], z[len(readings) :], title),
+        *_similar(model, u),
     )
     seen = without_margins(image) if spec.trim else image
     drawn = evidence_map(spec.descriptors, shares[len(readings) :], seen) if spec.descriptors else None
     return Assessment(categories, evidence, evidence_map=drawn)
+
+
+def _similar(model: Model, u: np.ndarray) -> tuple[Evidence, ...]:
+    """Return the training images that are nearest to the coordinates `u`, if the model names any."""
+    exemplars = model.spec.exemplars
+    return exemplars.nearest(model.folder, u, [each.title for each in model.classes]) if exemplars else ()
 
 
 def unlike(model: Model, case: RecognitionCase) -> str:

@@ -19,7 +19,7 @@ from ...untrusted_file import sha256_of
 from ..library import load_model
 from ..model import Model
 
-__all__ = ["draft_model", "pack_weights", "write_model"]
+__all__ = ["draft_model", "pack_weights", "replaced_folder", "write_model"]
 
 WEIGHTS = "weights.npz"
 NETWORK = "weights.onnx"
@@ -46,6 +46,37 @@ def draft_model(name: str, description: Mapping[str, Any], arrays: Mapping[str, 
         yield write_model(Path(aside) / name, {**description, "performance": []}, f"# {description['title']}", arrays)
 
 
+@contextlib.contextmanager
+def replaced_folder(folder: Path, *, keep: bool) -> Iterator[Path]:
+    """Lend a folder to write a model into: a copy of what was there if `keep`, else an empty one.
+
+    If it then holds a valid model, it takes the place of `folder`.
+
+    Raises
+    ------
+    InvalidModelError
+        If what was written makes no valid model; the folder stays as it was.
+    ExportError
+        If the folder cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".model-") as aside:
+            made = Path(aside) / folder.name
+            if keep:
+                shutil.copytree(folder, made)
+            else:
+                made.mkdir()
+            yield made
+            load_model(made)
+            if folder.exists():
+                shutil.rmtree(folder)
+            made.rename(folder)
+    except OSError as error:
+        raise ExportError(f"The model could not be written to {folder}: {error}.") from error
+
+
 def write_model(
     folder: Path,
     description: Mapping[str, Any],
@@ -56,7 +87,7 @@ def write_model(
 ) -> Model:
     """Write a model folder and return the model read back from it.
 
-    The folder is written aside and checked by reading it; only then does it replace what was there.
+    The folder is written aside and checked by reading it; only then does it replace what was there, all of it.
 
     Parameters
     ----------
@@ -74,27 +105,16 @@ def write_model(
     ExportError
         If the folder cannot be written.
     """
-    folder = Path(folder)
     description = dict(description)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".model-") as aside:
-            made = Path(aside) / folder.name
-            made.mkdir()
-            content = network if arrays is None else pack_weights(arrays)
-            if content is not None:
-                name = NETWORK if arrays is None else WEIGHTS
-                (made / name).write_bytes(content)
-                description["weights"] = {"file": name, "sha256": sha256_of(content)}
-            for name, content in (files or {}).items():
-                (made / name).write_bytes(content)
-            text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False)
-            (made / "model.json").write_text(text + "\n", encoding="utf-8")
-            (made / "CARD.md").write_text(card.strip() + "\n", encoding="utf-8")
-            load_model(made)
-            if folder.exists():
-                shutil.rmtree(folder)
-            made.rename(folder)
-    except OSError as error:
-        raise ExportError(f"The model could not be written to {folder}: {error}.") from error
+    with replaced_folder(folder, keep=False) as made:
+        content = network if arrays is None else pack_weights(arrays)
+        if content is not None:
+            name = NETWORK if arrays is None else WEIGHTS
+            (made / name).write_bytes(content)
+            description["weights"] = {"file": name, "sha256": sha256_of(content)}
+        for name, content in (files or {}).items():
+            (made / name).write_bytes(content)
+        text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False)
+        (made / "model.json").write_text(text + "\n", encoding="utf-8")
+        (made / "CARD.md").write_text(card.strip() + "\n", encoding="utf-8")
     return load_model(folder)

@@ -21,6 +21,7 @@ from ..model import Model
 from .augmentation import varied
 from .card import model_card, performance_rows
 from .data import LabelledImage, collection_key, read_pixels
+from .exemplars import add_exemplars
 from .fitting import LinearFit, compact, fit_linear
 from .folder import draft_model, write_model
 from .judging import Judgement, judge, predicted
@@ -28,7 +29,7 @@ from .recipe import Recipe
 from .recipes import RECIPES
 from .strangers import spoiled, spoiled_each_way, strangers
 
-__all__ = ["Drawing", "main", "train"]
+__all__ = ["Drawing", "described", "main", "train"]
 
 RARE_EVERY = 4
 
@@ -59,7 +60,7 @@ def train(
     )
     fit = compact(fit)
     progress.step("Judge on held-out images", 0.9)
-    draft = _described(recipe, fit, int(kept.sum()))
+    draft = described(recipe, fit, int(kept.sum()))
     held = ~kept
     with draft_model(output.name, draft, fit.arrays) as model:
         judgement = judge(
@@ -70,7 +71,8 @@ def train(
     final = draft | {"performance": performance_rows(judgement, f"held-out part of {recipe.folder}")}
     progress.step("Write the model", 0.98)
     card = _card(recipe, final, judgement, flagged, int(kept.sum()), tuple(plots))
-    return write_model(output, final, card, fit.arrays, plots)
+    model = write_model(output, final, card, fit.arrays, plots)
+    return add_exemplars(output, recipe, cases) if recipe.exemplars else model
 
 
 def _features(
@@ -123,7 +125,7 @@ def _spoiled_images(recipe: Recipe, paths: Sequence[Path]) -> Iterator[sitk.Imag
         yield spoiled(read_pixels(paths[chosen[index % len(chosen)]]), random)
 
 
-def _described(recipe: Recipe, fit: LinearFit, cases: int) -> dict:
+def described(recipe: Recipe, fit: LinearFit, cases: int) -> dict:
     """Return the model.json of the fitted recipe, still without figures."""
     return {
         "format": 1,

@@ -35,6 +35,9 @@ class Recipe:
         Spoil every training image in each of the common ways, in place of `spoiled` images in one way each.
     mirror : bool
         Whether a mirrored image is as plausible as the original.
+    exemplars : bool
+        Whether the model names similar training images, by the names of their files: only where those tell nothing of
+        the patients.
     positive : tuple of int
         Categories that count as disease for the two-class figures.
     known_failures : tuple of str
@@ -50,6 +53,7 @@ class Recipe:
     settings: FitSettings = field(default_factory=FitSettings)
     copies: int = 1
     mirror: bool = False
+    exemplars: bool = False
     spoiled: int = 0
     spoiled_each_way: bool = False
     data_notes: tuple[str, ...] = ()

@@ -70,6 +70,7 @@ CHEST = Recipe(
     folder="chest_xray_kermany",
     descriptors=(Scattering(size=96, grid=6, scales=4, orientations=4),),
     positive=(1, 2),
+    exemplars=True,
     question="pneumonia against normal",
     settings=FitSettings(maximum_axes=400, folds=4, seed=_SEED),
     known_failures=(
@@ -105,6 +106,7 @@ BREAST = Recipe(
     folder="breast_ultrasound_busi",
     descriptors=(Scattering(size=96, grid=6, scales=4, orientations=4),),
     positive=(2,),
+    exemplars=True,
     question="malignant against benign or normal",
     settings=FitSettings(
         maximum_axes=200,
@@ -151,6 +153,7 @@ BRAIN = Recipe(
     folder="brain_mri_tumor",
     descriptors=(Scattering(size=96, grid=6, scales=4, orientations=4, fill_marks=False, trim=True),),
     positive=(1, 2, 3),
+    exemplars=True,
     question="any tumor against none",
     settings=FitSettings(maximum_axes=450, folds=4, stranger_flagged=0.03, seed=_SEED),
     copies=1,
