@@ -107,6 +107,18 @@ def test_calibration_gives_probabilities_that_come_true():
     assert found.stranger_limit == pytest.approx(2.05, abs=0.2)
 
 
+def test_the_limit_of_strangeness_counts_a_group_by_the_root_of_its_size():
+    strangeness = np.concatenate([np.linspace(0, 1, 100), np.full(100, 5.0)])
+    left = LeftOut(np.arange(200), np.zeros((200, 2)), strangeness)
+    groups = [f"g{i}" for i in range(100)] + ["many"] * 100
+    y = np.arange(200) % 2
+    recipe = replace(CHEST_NETWORK, priors=(0.5, 0.5), flagged=0.15)
+    assert calibrate(recipe, left, y, groups).stranger_limit == 5.0
+    # 100 groups of one and one that counts as ten: 15 % of 110 are that one and 6.5 others.
+    found = calibrate(replace(recipe, flag_groups=True), left, y, groups).stranger_limit
+    assert found == pytest.approx(1 - 6.5 / 99, abs=0.02)
+
+
 @pytest.mark.parametrize("kind", SHIFTS)
 def test_a_changed_image_is_another_image_and_always_the_same(kind):
     image = sitk.GetImageFromArray(np.random.default_rng(3).integers(0, 200, (70, 90)).astype(np.uint8))
@@ -148,6 +160,32 @@ def test_training_repeats_itself_and_is_what_the_file_computes(gratings, small_r
     bias = network.head.bias.detach().numpy()
     assert found["activation"].mean(axis=(2, 3)) + bias == pytest.approx(scores, abs=0.02)
     assert torch.is_tensor(network.head.weight)
+
+
+def test_where_maps_are_strong_tells_what_is_upside_down(small_recipe):
+    """Canvases that are bright above: a mean over all places is the same upside down, what looks tells them apart."""
+    torch = pytest.importorskip("torch")
+    from MedImageAnalysisLib.recognition.training.network.architecture import build_member
+    from MedImageAnalysisLib.recognition.training.network.fit import asked, restored
+    from MedImageAnalysisLib.recognition.training.network.look import fit_look
+
+    random = np.random.default_rng(0)
+    ramp = np.linspace(200, 50, 48)[:, None] + random.normal(0, 20, (80, 48, 48))
+    canvases = ramp.clip(0, 255).astype(np.uint8)
+    noise = random.integers(0, 256, (20, 48, 48)).astype(np.uint8)
+    collection = Collection(cases_of([f"g{i}" for i in range(80)]), canvases, noise)
+    recipe = replace(small_recipe, looking=8)
+    torch.manual_seed(0)
+    state = {name: value.numpy() for name, value in build_member(2, recipe.widths).state_dict().items()}
+    first, second = (fit_look(recipe, collection, np.arange(80) < 60, state, 7, Progress(), 200) for _ in range(2))
+    assert all((first[name] == second[name]).all() for name in first)
+    network = restored(recipe, state | first)
+    _, own = asked(network, canvases[60:], mirror=True)
+    _, turned = asked(network, np.ascontiguousarray(canvases[60:, ::-1]), mirror=True)
+    assert own.max() < 0 < turned.min()
+    assert (
+        asked(network, canvases[60:], mirror=True)[0] == asked(restored(recipe, state), canvases[60:], True)[0]
+    ).all()
 
 
 def test_variations_are_ranks_and_repeat_with_the_seed(gratings):

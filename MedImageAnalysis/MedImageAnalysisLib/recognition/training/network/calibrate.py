@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,14 +34,29 @@ class Calibration:
     probabilities: np.ndarray
 
 
-def calibrate(recipe: NetworkRecipe, left: LeftOut, categories: np.ndarray) -> Calibration:
-    """Fit temperature, prediction sets and limit of strangeness; `categories` are those of the left-out cases."""
+def calibrate(
+    recipe: NetworkRecipe, left: LeftOut, categories: np.ndarray, groups: Sequence[str] | None = None
+) -> Calibration:
+    """Fit temperature, prediction sets and limit of strangeness; categories and groups are those of the left-out cases.
+
+    Groups are needed only where the recipe asks for them.
+    """
     weights = np.array(recipe.priors)[categories] * balanced(categories, len(recipe.priors))
     temperature = fit_temperature(left.scores, categories, weights)
     p = softmax(left.scores / temperature)
     return Calibration(
         temperature,
         set_thresholds(p, categories, recipe.base.settings.coverage),
-        float(np.quantile(left.strangeness, 1 - recipe.flagged)),
+        _limit(left.strangeness, recipe.flagged, groups if recipe.flag_groups else None),
         p,
     )
+
+
+def _limit(strangeness: np.ndarray, flagged: float, groups: Sequence[str] | None) -> float:
+    """Return what all but the share `flagged` stay below; with groups, n cases of a group count as √n."""
+    if groups is None:
+        return float(np.quantile(strangeness, 1 - flagged))
+    _, index, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    order = np.argsort(strangeness)
+    reached = np.cumsum(1 / np.sqrt(sizes[index[order]]))
+    return float(strangeness[order][np.searchsorted(reached, (1 - flagged) * reached[-1])])

@@ -41,6 +41,9 @@ class NetworkRecipe:
         before.
     judging : int
         Hidden units of what tells images that belong from those that do not; 0 = a linear one.
+    looking : int
+        Hidden units of what takes its place when the member is trained, and also sees where in the image maps are
+        strong; 0 = nothing does. For images that look much the same upside down.
     priors : tuple of float
         How common each category is in training, and for the probabilities that the model states.
     mirror : bool
@@ -49,6 +52,8 @@ class NetworkRecipe:
         Spoiled images and noise to learn from what does not belong.
     flagged : float
         Share of left-out training images that may be flagged as strange.
+    flag_groups : bool
+        Count n images of a group as √n, where a few groups are most of the images.
     known_failures : tuple of str
         For the card.
     """
@@ -64,10 +69,12 @@ class NetworkRecipe:
     members: int = 3
     widths: tuple[int, ...] = (16, 32, 64, 128)
     judging: int = 0
+    looking: int = 0
     mirror: bool = True
     schedule: Schedule = field(default_factory=Schedule)
     variation: Variation = field(default_factory=Variation)
     spoiled: int = 800
     flagged: float = 0.02
+    flag_groups: bool = False
     seed: int = 20240501
     known_failures: tuple[str, ...] = ()

@@ -72,6 +72,9 @@ BRAIN_NETWORK = NetworkRecipe(
     # The last block keeps the side: it lets each place see the whole head, as it must to tell up from down.
     widths=(16, 32, 64, 128, 128),
     judging=64,
+    looking=64,
+    flagged=0.03,
+    flag_groups=True,
     spoiled=1600,
     schedule=Schedule(steps=2000, batch=52, strangers=12, spoiled=9, small=0.75, mixing=0.0, strangeness=0.5),
     # Tumors are small, and what tells them apart is fine: the images of this collection differ little in quality.

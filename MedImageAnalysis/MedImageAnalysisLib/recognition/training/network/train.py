@@ -54,7 +54,9 @@ def train(recipe: NetworkRecipe, data: Path, output: Path, work: Path, progress:
     ]
     progress.step("Calibrate", 0.9)
     left = left_out(recipe, collection, states)
-    calibration = calibrate(recipe, left, collection.categories[left.rows])
+    calibration = calibrate(
+        recipe, left, collection.categories[left.rows], [collection.cases[row].group for row in left.rows]
+    )
     network = to_onnx([restored(recipe, state) for state in states], recipe.size)
     draft = _described(recipe, calibration, int((~collection.held_out).sum()))
     model = write_model(output, draft | {"performance": []}, f"# {draft['title']}", network=network)
