@@ -59,6 +59,34 @@ def test_papillary_muscles_count_as_pool():
     assert (found[papillary & (labels == 1)] == 1).mean() > 0.9
 
 
+def test_a_cavity_that_is_nearly_closed_does_not_take_muscle_for_blood():
+    image, labels = short_axis(24.0)
+    values = sitk.GetArrayFromImage(image)
+    y, x = np.meshgrid(*(np.arange(SIZE) * SPACING[0],) * 2, indexing="ij")
+    for number in range(4, 8):
+        values[number][(labels[number] == 1) & (np.hypot(y - 100 - number, x - 110) > 5)] = MUSCLE
+    closed = sitk.GetImageFromArray(values)
+    closed.CopyInformation(image)
+    pool = sitk.GetArrayFromImage(CardiacMRI()(closed, None, Progress()).labelmap) == 1
+    areas = pool[4:].sum(axis=(1, 2)) * SPACING[0] * SPACING[1]
+    assert (areas < 2 * np.pi * 5**2).all()
+    assert dice(pool[:4], labels[:4] == 1) > 0.9
+
+
+def test_slices_above_the_valves_are_left_out_unless_asked_for():
+    image, labels = short_axis(24.0)
+    values = sitk.GetArrayFromImage(image)
+    y, x = np.meshgrid(*(np.arange(SIZE) * SPACING[0],) * 2, indexing="ij")
+    # The atrium: as wide, with a thin wall, and vessels around it.
+    values[0][(labels[0] == 2) & (np.hypot(y - 100, x - 110) > 24.0 + 3.0)] = BLOOD
+    atrium = sitk.GetImageFromArray(values)
+    atrium.CopyInformation(image)
+    found = sitk.GetArrayFromImage(CardiacMRI()(atrium, None, Progress()).labelmap)
+    assert not found[0].any()
+    assert found[1].any()
+    assert sitk.GetArrayFromImage(CardiacMRI(above_valves=True)(atrium, None, Progress()).labelmap)[0].any()
+
+
 def test_orientation_in_space_does_not_matter():
     image, _ = short_axis(22.0)
     straight = sitk.GetArrayFromImage(CardiacMRI()(image, None, Progress()).labelmap)

@@ -32,15 +32,18 @@ _SHIFT_COST = 0.03
 # Of a score, for each mm by which the radius differs between neighboring slices.
 _CHANGE_COST = 0.008
 _LEAST_SCORE = 0.2
+# Blood is looked at this far around the center (mm).
+_CENTER_MM = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """Center (y, x) in pixels and radius in mm of the pool in each slice, and which slices show it."""
+    """Center (y, x) in pixels and radius in mm of the pool in each slice, its brightness, and which slices show it."""
 
     centers: np.ndarray
     radii: np.ndarray
     scores: np.ndarray
+    brightness: np.ndarray
 
     @property
     def slices(self) -> range:
@@ -51,10 +54,14 @@ class Axis:
 
     @property
     def outward(self) -> list[tuple[int, int]]:
-        """The slices from the clearest of the middle third to the ends, each with the slice before it on that way."""
+        """The slices from the clearest to the ends, each with the slice before it on that way.
+
+        Clear is a wide bright pool in a dark ring, away from both ends of the stack.
+        """
         shown = self.slices
-        third = len(shown) // 3
-        best = max(shown[third : len(shown) - third], key=lambda number: self.scores[number])
+        sixth = len(shown) // 6
+        clear = np.maximum(self.scores, 0) * self.brightness * np.sqrt(self.radii)
+        best = max(shown[sixth : len(shown) - sixth], key=lambda number: clear[number])
         up = [(number, number - 1) for number in range(best + 1, shown.stop)]
         down = [(number, number + 1) for number in range(best - 1, shown.start - 1, -1)]
         return [(best, best), *up, *down]
@@ -82,7 +89,15 @@ def trace_axis(stack: np.ndarray, spacing: tuple[float, float], progress: Progre
     path = _path(scores.max(axis=2), shape)
     slices = np.arange(len(stack))
     radius = _steady(scores[slices, path])
-    return Axis(points[path], _RADII_MM[radius], scores[slices, path, radius])
+    centers = points[path]
+    return Axis(centers, _RADII_MM[radius], scores[slices, path, radius], _brightness(stack, centers, spacing))
+
+
+def _brightness(stack: np.ndarray, centers: np.ndarray, spacing: tuple[float, float]) -> np.ndarray:
+    """Return the median around the center in each slice, not below 0."""
+    near = np.stack(np.meshgrid(*[np.linspace(-_CENTER_MM, _CENTER_MM, 5)] * 2, indexing="ij"), axis=-1) / spacing
+    medians = [np.median(sample(plane, center + near)) for plane, center in zip(stack, centers, strict=True)]
+    return np.maximum(medians, 0)
 
 
 def _grid(shape: tuple[int, int], spacing: tuple[float, float]) -> tuple[np.ndarray, tuple[int, int]]:
