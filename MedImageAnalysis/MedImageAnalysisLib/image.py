@@ -22,7 +22,7 @@ from .errors import GeometryError, InvalidSettingError, UnreadableImageError, Un
 from .formats.limits import check_dimension, times
 from .progress import Progress
 
-__all__ = ["content_hash", "from_pixels", "read_image"]
+__all__ = ["content_hash", "from_pixels", "read_image", "read_phases"]
 
 _COLOR_MODES = ("refuse", "luminance")
 _LABEL_MAP_TYPES = (sitk.sitkLabelUInt8, sitk.sitkLabelUInt16, sitk.sitkLabelUInt32, sitk.sitkLabelUInt64)
@@ -87,6 +87,45 @@ def read_image(
     image = from_pixels(pixels, info)
     progress.step(f"Read {name}", 1.0)
     return image
+
+
+def read_phases(path: str | os.PathLike, *, progress: Progress = Progress()) -> tuple[MedicalImage, ...]:  # noqa: B008
+    """Read the phases of a heartbeat: a DICOM folder with a cine in several slices, or a 4D NIfTI, NRRD or MetaImage.
+
+    Parameters
+    ----------
+    path : path
+    progress : Progress
+
+    Returns
+    -------
+    tuple of MedicalImage
+        One 3D image per phase, in the order of time, all on one grid.
+
+    Raises
+    ------
+    UnreadableImageError, UnsupportedImageError, GeometryError, MissingPackageError, Cancelled
+        As :func:`read_image`; also where there is one phase only, or slices differ in their number of phases.
+    """
+    path = Path(path)
+    progress.step(f"Read {path.name}")
+    _check_there(path)
+    from .formats.plain_files import plain_format, read_plain_phases
+
+    try:
+        if path.is_file() and plain_format(path):
+            volumes = read_plain_phases(path)
+        elif path.is_dir():
+            from .dicom.phases import read_dicom_phases
+
+            volumes = read_dicom_phases(path, progress)
+        else:
+            raise UnsupportedImageError(f"'{path.name}' is one DICOM file. Give the folder with all slices and phases.")
+    except OSError as error:
+        raise UnreadableImageError(
+            f"'{path.name}' cannot be opened: {error.strerror}. Check its permissions."
+        ) from error
+    return tuple(from_pixels(pixels, info) for pixels, info in volumes)
 
 
 def _check_there(path: Path) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from .. import __version__
 from ..errors import Cancelled, MedImageError
-from . import analyze, cohort, doctor, listings, train
+from . import analyze, cine, cohort, doctor, listings, train
 
 __all__ = ["app", "run"]
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 analyze.add_to(app)
+cine.add_to(app)
 listings.add_to(app)
 cohort.add_to(app)
 train.add_to(app)

@@ -18,7 +18,7 @@ from ..progress import Progress
 from .bar import progress_bar
 from .options import AsJson
 
-__all__ = ["add_to"]
+__all__ = ["AsJson", "Output", "Picture", "Wanted", "add_to", "tell", "write"]
 
 Input = Annotated[
     Path, typer.Argument(metavar="INPUT", help="A DICOM file or series folder, NIfTI, NRRD, MetaImage, PNG, JPEG.")
@@ -97,7 +97,7 @@ def analyze(
 
     # The automatic choice needs to see the image first; what it is made for is gray.
     color = chosen.color if chosen else "luminance"
-    _carry_out(work, _Given(image_path, color, segmentation, names), _Wanted(output, scene, picture, as_json))
+    _carry_out(work, _Given(image_path, color, segmentation, names), Wanted(output, scene, picture, as_json))
 
 
 def repeat(
@@ -120,7 +120,7 @@ def repeat(
         return repeat_record(provenance, image, segmentation=given, progress=progress)
 
     color = provenance.preset.get("color", "refuse")
-    _carry_out(work, _Given(image_path, color, segmentation, names), _Wanted(output, scene, picture, as_json))
+    _carry_out(work, _Given(image_path, color, segmentation, names), Wanted(output, scene, picture, as_json))
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class _Given:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """What the user wants to get out."""
 
     folder: Path
@@ -146,7 +146,7 @@ class _Wanted:
 def _carry_out(
     work: Callable[[MedicalImage, Segmentation | None, Progress], Analysis],
     given: _Given,
-    wanted: _Wanted,
+    wanted: Wanted,
 ) -> None:
     """Read, do the work, write, tell."""
     from ..image import read_image
@@ -155,8 +155,8 @@ def _carry_out(
         image = read_image(given.image, color=given.color, progress=progress.part(0.0, 0.1, "Read the image"))
         segmentation = _read_segmentation(given, image)
         analysis = work(image, segmentation, progress.part(0.1, 0.85))
-        written = _write(analysis, wanted, progress.part(0.85, 1.0, "Write the results"))
-    _tell(analysis, written, wanted.as_json)
+        written = write(analysis, wanted, progress.part(0.85, 1.0, "Write the results"))
+    tell(analysis, written, wanted.as_json)
 
 
 def _choose(image: MedicalImage) -> Preset:
@@ -173,7 +173,8 @@ def _read_segmentation(given: _Given, image: MedicalImage) -> Segmentation | Non
     return read_segmentation(given.segmentation, image, names=given.names)
 
 
-def _write(analysis: Analysis, wanted: _Wanted, progress: Progress) -> tuple[Path, ...]:
+def write(analysis: Analysis, wanted: Wanted, progress: Progress) -> tuple[Path, ...]:
+    """Write what is wanted of an analysis; return the files."""
     from ..export.results import write_results
 
     written = write_results(analysis, wanted.folder, progress.part(0.0, 0.4))
@@ -189,7 +190,8 @@ def _write(analysis: Analysis, wanted: _Wanted, progress: Progress) -> tuple[Pat
     return written
 
 
-def _tell(analysis: Analysis, written: tuple[Path, ...], as_json: bool) -> None:
+def tell(analysis: Analysis, written: tuple[Path, ...], as_json: bool) -> None:
+    """Print the results and where they were written."""
     from ..export.record import analysis_to_json
 
     if as_json:

@@ -139,7 +139,8 @@ def _check_distinct(gaps: np.ndarray, count: int) -> None:
     if doubled:
         raise GeometryError(
             f"The {count} images of the series lie at only {count - doubled} different positions: it holds several "
-            "time points, echoes or reconstructions. Put one of them into a folder of its own."
+            "time points, echoes or reconstructions. Put one of them into a folder of its own. A heart in several "
+            "phases is read by `medimage cine`."
         )
 
 

@@ -6,7 +6,7 @@ import math
 import os
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +27,13 @@ Vector = tuple[float, ...]
 # What is read of a header. Nothing here names the patient; birth date and study date only give the age.
 _TAGS = """
     BitsAllocated BitsStored BodyPartExamined Columns EstimatedRadiographicMagnificationFactor FrameOfReferenceUID
-    ImageOrientationPatient ImagePositionPatient ImagerPixelSpacing ImageType Modality ModalityLUTSequence
-    NominalScannedPixelSpacing NumberOfFrames PatientAge PatientBirthDate PatientSex
+    ImageOrientationPatient ImagePositionPatient ImagerPixelSpacing ImageType InstanceNumber Modality
+    ModalityLUTSequence NominalScannedPixelSpacing NumberOfFrames PatientAge PatientBirthDate PatientSex
     PerFrameFunctionalGroupsSequence PhotometricInterpretation PixelPaddingRangeLimit PixelPaddingValue
     PixelRepresentation PixelSpacing RedPaletteColorLookupTableDescriptor RescaleIntercept RescaleSlope RescaleType
     Rows SamplesPerPixel SequenceOfUltrasoundRegions SeriesInstanceUID SeriesNumber SharedFunctionalGroupsSequence
-    SliceThickness SOPClassUID SOPInstanceUID StudyDate ViewPosition VOILUTSequence
+    SliceThickness SOPClassUID SOPInstanceUID StudyDate TemporalPositionIdentifier TriggerTime ViewPosition
+    VOILUTSequence
 """
 
 # PS3.3 C.7.6.3.1.2, with the retired ones that still occur in grayscale and color archives.
@@ -60,6 +61,16 @@ _DAMAGE = (
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, RuntimeError, struct.error,
     TypeError, ValueError,
 )  # fmt: skip
+
+
+# What tells the phases of a heartbeat apart, the most exact first; in files of one plane, in the header itself.
+_MOMENTS = (
+    ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
+    ("CardiacSynchronizationSequence", "TriggerTime"),
+    ("FrameContentSequence", "TemporalPositionIndex"),
+    ("FrameContentSequence", "TemporalPositionIdentifier"),
+    ("FrameContentSequence", "InstanceNumber"),
+)
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,8 @@ class Plane:
         Nominal slice thickness, mm.
     slope, intercept : float
         Of the rescale to real values.
+    moment : tuple of float
+        When it was taken among the planes at its place, to sort by: times and numbers as far as the file has them.
     """
 
     path: Path
@@ -128,6 +141,7 @@ class Plane:
     rescale_type: str
     localizer: bool
     format: PixelFormat
+    moment: tuple[float, ...] = ()
 
     @property
     def normal(self) -> np.ndarray:
@@ -271,7 +285,20 @@ def _plane(header: Dataset, path: Path, frame: int, sources: list[Dataset]) -> P
         rescale_type=_rescale_type(sources, header),
         localizer="LOCALIZER" in (header.get("ImageType") or ()),
         format=_format(header),
+        moment=_moment(find),
     )
+
+
+def _moment(find: Callable[[str, str, int], Vector | None]) -> tuple[float, ...]:
+    """Return the times and numbers of `_MOMENTS`, 0 where one is absent or malformed: few images need them."""
+    values = []
+    for sequence, keyword in _MOMENTS:
+        try:
+            found = find(sequence, keyword, 1)
+        except (TypeError, ValueError):
+            found = None
+        values.append(found[0] if found else 0.0)
+    return tuple(values)
 
 
 def _rescale_type(sources: list[Dataset], header: Dataset) -> str:

@@ -45,12 +45,12 @@ def _memory_limit() -> int:
         return _FALLBACK_LIMIT
 
 
-def check_dimension(size: Sequence[int]) -> None:
-    """Refuse sizes that are neither 2D nor 3D; further axes of length 1 do not count."""
-    if len(size) < 2 or any(length > 1 for length in size[3:]):
+def check_dimension(size: Sequence[int], *, over_time: bool = False) -> None:
+    """Refuse sizes that are neither 2D nor 3D (or 4D, if time is allowed); further axes of length 1 do not count."""
+    if len(size) < 2 or any(length > 1 for length in size[4 if over_time else 3 :]):
         raise UnsupportedImageError(
             f"The image has {len(size)} dimensions ({times(size)}), e.g. a series over time. "
-            "Only 2D and 3D are handled: extract one time point first."
+            "Only 2D and 3D are handled: extract one time point first. A heartbeat is read by `medimage cine`."
         )
 
 

@@ -67,8 +67,10 @@ class NiftiHeader:
 
 
 @contextmanager
-def checked_nifti(path: Path) -> Iterator[tuple[Path, NiftiHeader]]:
+def checked_nifti(path: Path, *, over_time: bool = False) -> Iterator[tuple[Path, NiftiHeader]]:
     """Check a NIfTI file; yield a path that ITK reads rightly (of an unpacked copy if it is compressed) and the header.
+
+    Series over time are refused unless `over_time` is set.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def checked_nifti(path: Path) -> Iterator[tuple[Path, NiftiHeader]]:
         packed = file.read(2) == _GZIP
     if not packed:
         with path.open("rb") as file:
-            header = _header(file, path)
+            header = _header(file, path, over_time)
         if path.stat().st_size < header.promised_bytes:
             raise _truncated(path, path.stat().st_size, header.promised_bytes)
         _check_finite(path, header, path.name)
@@ -89,16 +91,16 @@ def checked_nifti(path: Path) -> Iterator[tuple[Path, NiftiHeader]]:
         return
     with tempfile.TemporaryDirectory(prefix="medimage-", ignore_cleanup_errors=True) as folder:
         copy = Path(folder, "image.nii")
-        header = _unpack(path, copy)
+        header = _unpack(path, copy, over_time)
         _check_finite(copy, header, path.name)
         yield copy, header
 
 
-def _unpack(path: Path, copy: Path) -> NiftiHeader:
+def _unpack(path: Path, copy: Path, over_time: bool) -> NiftiHeader:
     """Decompress `path` (its checksum is verified at the end), never more than its header promises."""
     try:
         with gzip.open(path, "rb") as packed, copy.open("wb") as target:
-            header = _header(packed, path)
+            header = _header(packed, path, over_time)
             packed.seek(0)
             left = header.promised_bytes
             while block := packed.read(min(_BLOCK, left)):
@@ -112,18 +114,18 @@ def _unpack(path: Path, copy: Path) -> NiftiHeader:
     return header
 
 
-def _header(file: BinaryIO, path: Path) -> NiftiHeader:
+def _header(file: BinaryIO, path: Path, over_time: bool) -> NiftiHeader:
     data = file.read(_HEADER_BYTES)
     for byte_order in "<>":
         length = struct.unpack(byte_order + "i", data[:4])[0] if len(data) == _HEADER_BYTES else 0
         if length == _NIFTI_2:
             raise UnsupportedImageError(f"'{path.name}' is NIfTI-2, which ITK cannot read. Save it as NIfTI-1 or NRRD.")
         if length == _HEADER_BYTES:
-            return _parsed(data, byte_order, path)
+            return _parsed(data, byte_order, path, over_time)
     raise UnreadableImageError(f"'{path.name}' is not a NIfTI file, or is truncated in its header.")
 
 
-def _parsed(data: bytes, byte_order: str, path: Path) -> NiftiHeader:
+def _parsed(data: bytes, byte_order: str, path: Path, over_time: bool) -> NiftiHeader:
     fields = {name: struct.unpack_from(byte_order + code, data, at) for name, (at, code) in _FIELDS.items()}
     count = fields["dim"][0]
     size = fields["dim"][1 : 1 + count]
@@ -140,7 +142,7 @@ def _parsed(data: bytes, byte_order: str, path: Path) -> NiftiHeader:
         has_orientation=bool(fields["qform"][0] > 0 or fields["sform"][0] > 0),
         byte_order=byte_order,
     )
-    check_dimension(size)
+    check_dimension(size, over_time=over_time)
     check_size(path, header.promised_bytes, path.stat().st_size)
     return header
 

@@ -14,11 +14,11 @@ import SimpleITK as sitk
 from ..analysis import ImageInfo
 from ..errors import UnreadableImageError, UnsupportedImageError
 from .color import LUMINANCE_CORRECTION, luminance
-from .limits import check_dimension, check_size
+from .limits import check_dimension, check_size, times
 from .nifti import checked_nifti
 from .tiff import is_white_zero
 
-__all__ = ["detached_pixels", "plain_format", "read_components", "read_plain"]
+__all__ = ["detached_pixels", "plain_format", "read_components", "read_plain", "read_plain_phases"]
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "PNGImageIO"),
@@ -90,8 +90,22 @@ def read_plain(path: Path, color: str) -> tuple[sitk.Image, ImageInfo]:
     return pixels, ImageInfo(corrections=corrections, warnings=(_UNKNOWN_SPACING,))
 
 
-def read_components(path: Path) -> tuple[sitk.Image, bool]:
+def read_plain_phases(path: Path) -> tuple[tuple[sitk.Image, ImageInfo], ...]:
+    """Read one 4D file; return its volumes in the order of time."""
+    pixels, knows_spacing = read_components(path, over_time=True)
+    size = pixels.GetSize()
+    if len(size) < 4 or size[3] < 2:
+        raise UnsupportedImageError(
+            f"'{path.name}' holds one time point ({times(size)}), where the phases of a heartbeat are needed."
+        )
+    info = ImageInfo(spacing_source="file header") if knows_spacing else ImageInfo(warnings=(_UNKNOWN_SPACING,))
+    return tuple((sitk.Extract(pixels, (*size[:3], 0), (0, 0, 0, phase)), info) for phase in range(size[3]))
+
+
+def read_components(path: Path, *, over_time: bool = False) -> tuple[sitk.Image, bool]:
     """Read one file that :func:`plain_format` knows, with all its components and header fields.
+
+    Series over time are refused unless `over_time` is set.
 
     Returns
     -------
@@ -102,8 +116,8 @@ def read_components(path: Path) -> tuple[sitk.Image, bool]:
     """
     image_io = plain_format(path)
     if image_io == "NiftiImageIO":
-        with checked_nifti(path) as (file, header):
-            pixels = _execute(file, image_io, path.name)
+        with checked_nifti(path, over_time=over_time) as (file, header):
+            pixels = _execute(file, image_io, path.name, over_time)
         knows_spacing = header.knows_spacing
     else:
         start = _header(path)
@@ -111,7 +125,7 @@ def read_components(path: Path) -> tuple[sitk.Image, bool]:
             _check_detached(path, start)
         if image_io == "JPEGImageIO":
             _check_jpeg_end(path)
-        pixels = _execute(path, image_io, path.name)
+        pixels = _execute(path, image_io, path.name, over_time)
         key = _SPACING_KEYS.get(image_io)
         # PNG, JPEG and TIFF tell, if anything, the resolution of a print or a screen: not millimeters in the patient.
         knows_spacing = key is not None and bool(key.search(start))
@@ -120,14 +134,14 @@ def read_components(path: Path) -> tuple[sitk.Image, bool]:
     return pixels, knows_spacing
 
 
-def _execute(file: Path, image_io: str, name: str) -> sitk.Image:
+def _execute(file: Path, image_io: str, name: str, over_time: bool) -> sitk.Image:
     """Read `file` with one ITK reader, after a look at the size and dimension that its header gives."""
     reader = sitk.ImageFileReader()
     reader.SetImageIO(image_io)
     reader.SetFileName(str(file))
     try:
         reader.ReadImageInformation()
-        check_dimension(reader.GetSize())
+        check_dimension(reader.GetSize(), over_time=over_time)
         stored = 0 if file.suffix.lower() in _WITH_DETACHED_PIXELS or image_io == "TIFFImageIO" else file.stat().st_size
         check_size(Path(name), _byte_count(reader), stored)
         return reader.Execute()

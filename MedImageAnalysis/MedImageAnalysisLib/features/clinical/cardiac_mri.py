@@ -14,7 +14,15 @@ from ...imaging.pixels import view
 from ...progress import Progress
 from .measure import MEASURES, ClinicalMeasure
 
-__all__ = ["LeftVentricle", "LeftVentricleCine", "ejection_fraction", "end_phases", "two_phases"]
+__all__ = [
+    "LeftVentricle",
+    "LeftVentricleCine",
+    "ejection_fraction",
+    "end_phases",
+    "phase_measurements",
+    "steady",
+    "two_phases",
+]
 
 _SCMR = "Schulz-Menger J et al. J Cardiovasc Magn Reson 2020;22:19. doi:10.1186/s12968-020-00610-6"
 # Density of myocardium, g/mL (Schulz-Menger et al. 2020).
@@ -25,6 +33,8 @@ _ONE_PHASE = (
 )
 # Repeated acquisitions of one volume differ in spacing by rounding only.
 _SPACING_TOLERANCE = 1e-3
+# With fewer phases, the median of three would hide the ends of the heartbeat.
+_LEAST_STEADY = 10
 
 
 @MEASURES.register
@@ -129,6 +139,38 @@ def end_phases(sizes: Sequence[float]) -> tuple[int, int]:
     if np.count_nonzero(np.isfinite(values)) < 2:
         raise InvalidSettingError("End-diastole and end-systole need at least two phases in which the pool was found.")
     return int(np.nanargmax(values)), int(np.nanargmin(values))
+
+
+def steady(sizes: Sequence[float]) -> np.ndarray:
+    """Return the median of each phase and its two neighbors in time; the heartbeat has no end.
+
+    A phase without a size keeps none, and is no neighbor. Fewer than ten phases are returned as they are.
+    """
+    values = np.asarray(sizes, float)
+    if len(values) < _LEAST_STEADY:
+        return values
+    found = np.isfinite(values)
+    around = np.where(found, [np.roll(values, 1), values, np.roll(values, -1)], 0.0)
+    return np.where(found, np.nanmedian(around, axis=0), np.nan)
+
+
+def phase_measurements(sizes: Sequence[float], ends: tuple[int, int]) -> tuple[Measurement, ...]:
+    """Return which phases are end-diastole and end-systole, counted from 1.
+
+    Parameters
+    ----------
+    sizes : sequence of float
+        Of the pool in each phase; NaN where it was not found.
+    ends : tuple of int
+        End-diastole and end-systole, counted from 0.
+    """
+    found = int(np.count_nonzero(np.isfinite(sizes)))
+    words = f"Of {len(sizes)} phases, in {found} of which the ventricle was found; counted from 1."
+    rows = (("end_diastolic_phase", "end-diastolic phase"), ("end_systolic_phase", "end-systolic phase"))
+    return tuple(
+        Measurement(f"left_ventricular_{name}", f"Left ventricular {title}", float(number + 1), "1", words, _SCMR)
+        for (name, title), number in zip(rows, ends, strict=True)
+    )
 
 
 def two_phases(

@@ -11,8 +11,8 @@ __all__ = ["LEAST_RADIUS_MM", "MUSCLE_MM", "pool_border", "wall_border"]
 LEAST_RADIUS_MM = 3.0
 # Beyond the border of the pool, this much must look like muscle.
 MUSCLE_MM = 5.0
-# The border of the pool lies where a pixel holds this share of blood: below half, since what lies between the
-# trabeculae next to the wall counts as pool.
+# Above this share of blood a pixel speaks for the pool. Since the muscle beyond speaks too, the border comes to lie
+# where about an eighth is blood: what lies between the trabeculae next to the wall counts as pool.
 _BLOOD_SHARE = 0.45
 # Papillary muscles are deeper notches in the pool than this; the rest is noise, which the hull would add up.
 _NOTCH_MM = 1.5
