@@ -40,6 +40,11 @@ def test_analyze_leaves_tables_segmentation_record_and_picture(results):
     assert not any(name.startswith(".") for name in names)
 
 
+def test_cine_refuses_an_image_of_one_time_point(discs_file, tmp_path, capsys):
+    assert run(["cine", str(discs_file), "-o", str(tmp_path / "r")]) == 1
+    assert "one time point" in capsys.readouterr().err
+
+
 def test_analyze_tells_what_was_not_assessed_and_where_to_look(discs_file, tmp_path, capsys):
     run(["analyze", str(discs_file), "-p", "generic-2d", "-o", str(tmp_path / "r"), "--no-picture"])
     told = capsys.readouterr().out

@@ -7,6 +7,7 @@ from cardiac_phantom import BLOOD, MUSCLE, SIZE, SPACING, short_axis
 
 from MedImageAnalysisLib.errors import Cancelled, UnsupportedImageError
 from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.segmentation.cardiac_mri.borders import rounded
 from MedImageAnalysisLib.segmentation.cardiac_mri.method import CardiacMRI
 from MedImageAnalysisLib.segmentation.cardiac_mri.polar import ANGLES, closed_path, convex
 
@@ -116,6 +117,15 @@ def test_the_convex_hull_fills_a_notch_and_keeps_a_circle():
     notched[10:13] = 6.0
     assert np.array_equal(convex(circle, angles), circle)
     assert np.allclose(convex(notched, angles), circle, atol=0.25)
+
+
+def test_the_pool_of_a_contracted_ventricle_is_round_and_that_of_a_wide_one_stays():
+    angles = np.arange(ANGLES) * 2 * np.pi / ANGLES
+    corners = 10.0 + 1.5 * np.cos(3 * angles)
+    contracted = rounded(corners, np.full(ANGLES, 24.0))
+    assert contracted.min() > 11.0
+    assert (contracted >= corners).all()
+    assert np.array_equal(rounded(corners, corners + 4.0), corners)
 
 
 @pytest.mark.parametrize("patient", ["patient001", "patient043"])

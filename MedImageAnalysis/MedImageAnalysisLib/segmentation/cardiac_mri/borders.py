@@ -6,7 +6,7 @@ import numpy as np
 
 from .polar import RADIUS_STEP_MM, closed_path, convex
 
-__all__ = ["LEAST_RADIUS_MM", "MUSCLE_MM", "pool_border", "wall_border"]
+__all__ = ["LEAST_RADIUS_MM", "MUSCLE_MM", "pool_border", "rounded", "wall_border"]
 
 LEAST_RADIUS_MM = 3.0
 # Beyond the border of the pool, this much must look like muscle.
@@ -29,6 +29,9 @@ _ALIKE = -0.5
 # next to lung, fat or blood is clear, and the rest of a slice is seldom much thicker.
 _FIRST_PULL, _SECOND_PULL = 0.02, 0.1
 _CLEAR_QUANTILE = 0.4
+# The ventricle is contracted from a wall that is this share of the pool's radius, fully so at the second.
+_CONTRACTED = (0.5, 1.0)
+_OVAL_ROUNDS = 30
 
 
 def pool_border(
@@ -78,6 +81,35 @@ def wall_border(values: np.ndarray, radii: np.ndarray, pool: np.ndarray, stiffne
         wall = np.maximum(_as_radii(closed_path(cost, stiffness), radii), pool + _LEAST_WALL_MM)
         usual = float(np.quantile(wall - pool, _CLEAR_QUANTILE))
     return wall
+
+
+def rounded(pool: np.ndarray, wall: np.ndarray) -> np.ndarray:
+    """Return the pool of a contracted ventricle with the papillary muscles and trabeculae that lie against its wall.
+
+    At end-systole they close up with the wall and leave a bright pool with corners between them, while the cavity
+    without them is round. Where the wall is thick beside the pool, the border is drawn out to the smooth oval that
+    touches the corners from outside.
+
+    Parameters
+    ----------
+    pool, wall : numpy.ndarray
+        Inner and outer border: one radius (mm) for each angle.
+    """
+    thickness = float((wall - pool).mean() / pool.mean())
+    start, full = _CONTRACTED
+    share = float(np.clip((thickness - start) / (full - start), 0, 1))
+    outside = pool.copy()
+    for _ in range(_OVAL_ROUNDS):
+        outside = np.maximum(pool, _oval(outside))
+    drawn_out = pool + share * (np.maximum(pool, _oval(outside)) - pool)
+    return np.minimum(drawn_out, np.maximum(pool, wall - _LEAST_WALL_MM))
+
+
+def _oval(border: np.ndarray) -> np.ndarray:
+    """Return the border's first two harmonics: a circle that is shifted and drawn out."""
+    waves = np.fft.rfft(border)
+    waves[3:] = 0
+    return np.fft.irfft(waves, len(border))
 
 
 def _as_radii(path: np.ndarray, radii: np.ndarray) -> np.ndarray:

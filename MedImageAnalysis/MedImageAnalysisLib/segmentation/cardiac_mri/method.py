@@ -15,6 +15,7 @@ from ...parameters import parameter
 from ...progress import Progress
 from ...terminology import segment
 from ..method import METHODS, SegmentationMethod
+from .borders import rounded
 from .rings import trace_rings, ventricular
 from .ventricle import trace_axis
 
@@ -74,7 +75,7 @@ class CardiacMRI(SegmentationMethod):
         kept = rings if self.above_valves else ventricular(rings, rays.radii)
         for number, ring in kept.items():
             labels[number][rays.disk(stack.shape[1:], ring.center, ring.wall)] = _MUSCLE
-            labels[number][rays.disk(stack.shape[1:], ring.center, ring.pool)] = _POOL
+            labels[number][rays.disk(stack.shape[1:], ring.center, rounded(ring.pool, ring.wall))] = _POOL
         part.step(fraction=1.0)
         segments = (segment("left-ventricle", _POOL), segment("left-ventricular-myocardium", _MUSCLE))
         return Segmentation((image_like(labels, image),), segments)

@@ -25,7 +25,7 @@ _BLOOD_QUANTILE, _MUSCLE_QUANTILE = 0.8, 0.3
 _POOL_QUANTILE = 0.6
 # Above the valves the wall is missing or thin. A slice counts where, over this share of its circumference, tissue that
 # is neither blood nor air is at least so thick, relative to the stack's usual wall (and in mm).
-_SURROUNDED = 0.8
+_SURROUNDED = 0.6
 _THICK_SHARE, _THICK_MM = 0.6, 4.0
 _BLOOD_FROM, _AIR_TO = 0.4, 0.45
 # At most this share of the slices, at the basal end, is left out for it.

@@ -13,6 +13,7 @@ from ...parameters import parameter
 from ...progress import Progress
 from ..generic.scalar_method import ScalarMethod
 from ..method import METHODS
+from .ventricles import find_ventricles
 from .volume import (
     Canvas,
     CoarseVolume,
@@ -43,7 +44,6 @@ _LEAST_BONE_ML = 2.0
 _SMOOTHING_MM = 1.2
 # Ventricles lie this deep under the inner side of the skull (mm).
 _DEPTH_MM = 24.0
-_LEAST_VENTRICLE_ML = 0.3
 # Next to bone, voxels mixed with it look like blood (mm).
 _BONE_MARGIN_MM = 5.0
 
@@ -89,7 +89,8 @@ class BrainCt(ScalarMethod):
         smooth, level = _smoothed(volume, cavity)
         progress.step(fraction=0.1)
         fluid = cavity & (smooth < level - self.fluid)
-        ventricles = _ventricles(volume, cavity, fluid)
+        deep = fluid & _in_slices(ball_erosion, cavity, _DEPTH_MM, volume)
+        ventricles = find_ventricles(volume, cavity, deep)
         progress.step(fraction=0.3)
         dense = self._hyperdense(volume, cavity, smooth, level)
         progress.step(fraction=0.5)
@@ -138,12 +139,6 @@ def _smoothed(volume: CoarseVolume, cavity: np.ndarray) -> tuple[np.ndarray, flo
     counts = np.bincount(np.clip(smooth[cavity], 0, 99).astype(np.int64), minlength=100).astype(np.float64)
     # Fluid of wide ventricles may make a peak of its own: brain is above 18 HU.
     return smooth, float(gaussian_filter1d(counts, 2.0)[18:].argmax() + 18.5)
-
-
-def _ventricles(volume: CoarseVolume, cavity: np.ndarray, fluid: np.ndarray) -> np.ndarray:
-    """Return the pieces of fluid that reach deep under the skull; sulci stay near it."""
-    deep = _in_slices(ball_erosion, cavity, _DEPTH_MM, volume)
-    return drop_small(fluid & deep, _LEAST_VENTRICLE_ML / volume.voxel_ml)
 
 
 def _in_slices(
