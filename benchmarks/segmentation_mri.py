@@ -7,8 +7,9 @@ whole head is not tested by it). cardiac-mri: ACDC, both phases, with 350 mm ass
 the files have no spacing; distances are scaled so. brain-tumor-mri: the two labeled volumes of pyradiomics. No model is
 trained on these sets. Constants of brain-mri and brain-tumor-mri were chosen while looking at these very cases. Those
 of cardiac-mri are chosen on the first two patients of each of the five groups ("seen") and on four more ("looked at"),
-and judged on the other 11 ("judged"); an earlier round of choices looked at some of those too. Pictures of the worst cases and the costs in
-processor time and memory: benchmarks/segmentation.py brain-mri cardiac-mri brain-tumor-mri --sheets FOLDER.
+and judged on the other 11 ("judged"); an earlier round of choices looked at some of those too. Pictures of the worst
+cases and the costs in processor time and memory:
+benchmarks/segmentation.py brain-mri cardiac-mri brain-tumor-mri --sheets FOLDER.
 """
 
 from __future__ import annotations
