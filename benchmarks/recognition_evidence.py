@@ -84,7 +84,7 @@ def row(model: Model, cases: Sequence[LabelledImage]) -> str:
         plain = without_guards(model, Path(folder) / "plain")
         shuffled = without_guards(model, Path(folder) / "shuffled", np.random.default_rng(0))
         images = [read_pixels(case.path) for case in cases]
-        if model.spec.trim:
+        if model.kind == "onnx" and model.spec.trim:
             images = [without_margins(image) for image in images]
         own = [asked(plain, image) for image in images]
         likeness = [correlation(found, asked(shuffled, image)) for found, image in zip(own, images, strict=True)]
@@ -116,7 +116,6 @@ def without_guards(model: Model, folder: Path, shuffle: np.random.Generator | No
     if shuffle:
         for name in ("weights", "axes"):
             arrays[name] = shuffle.permutation(arrays[name].ravel()).reshape(arrays[name].shape)
-    part["descriptors"] = [descriptor | {"trim": False} for descriptor in part["descriptors"]]
     part = part | {"outlier_range": [0.0, 1e300]}
     part.pop("exemplars", None)
     return write_model(folder, description | {"linear": part}, "# Copy", arrays)

@@ -28,7 +28,7 @@ from ..errors import InvalidModelError, MedImageError
 from .assessment import Assessment
 from .case import RecognitionCase
 from .descriptors import DESCRIPTORS, ImageDescriptor
-from .descriptors.canvas import square_canvas, without_margins
+from .descriptors.canvas import square_canvas
 from .evidence import cell_evidence, evidence_map, input_evidence
 from .exemplars import Exemplars
 from .inputs import Input, Reading, missing_inputs, read_input
@@ -131,15 +131,8 @@ class LinearSpec:
             raise fields.refusal("outlier_range", "must ascend")
         if not 1 <= spec.size <= MAXIMUM_FEATURES:
             raise fields.refusal("inputs", f"and 'descriptors' must give 1 to {MAXIMUM_FEATURES:,} features")
-        if len({descriptor.trim for descriptor in spec.descriptors}) > 1:
-            raise fields.refusal("descriptors", "must cut off margins (trim) all or none: one map shows them all")
         fields.done()
         return spec
-
-    @property
-    def trim(self) -> bool:
-        """Whether the descriptors see the image without its empty margins."""
-        return any(descriptor.trim for descriptor in self.descriptors)
 
     @property
     def size(self) -> int:
@@ -230,8 +223,7 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
         *cell_evidence(spec.descriptors, shares[len(readings) :], z[len(readings) :], title),
         *_similar(model, u),
     )
-    seen = without_margins(image) if spec.trim else image
-    drawn = evidence_map(spec.descriptors, shares[len(readings) :], seen) if spec.descriptors else None
+    drawn = evidence_map(spec.descriptors, shares[len(readings) :], image) if spec.descriptors else None
     return Assessment(categories, evidence, evidence_map=drawn)
 
 
@@ -271,7 +263,7 @@ def _vector(spec: LinearSpec, readings: Sequence[Reading], image: sitk.Image) ->
 
 def describe(descriptors: Sequence[ImageDescriptor], image: sitk.Image) -> np.ndarray:
     """Return the vectors of all descriptors of `image`, one after the other."""
-    wanted = [(descriptor.size, descriptor.fill_marks, descriptor.trim) for descriptor in descriptors]
+    wanted = [(descriptor.size, descriptor.fill_marks) for descriptor in descriptors]
     canvases = {key: square_canvas(image, *key) for key in set(wanted)}
     parts = [descriptor.describe(canvases[key]).ravel() for descriptor, key in zip(descriptors, wanted, strict=True)]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)

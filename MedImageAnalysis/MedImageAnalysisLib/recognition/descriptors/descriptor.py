@@ -27,7 +27,6 @@ class ImageDescriptor(Configurable, ABC):
     grid: int = parameter(6, "Number of cells along each side of the canvas.", minimum=1, maximum=32)
 
     fill_marks: bool = parameter(True, "Fill in burned-in letters and markers; not for images that are mostly empty.")
-    trim: bool = parameter(False, "Cut off empty margins first.")
 
     @property
     @abstractmethod
@@ -42,7 +41,7 @@ class ImageDescriptor(Configurable, ABC):
         """Return the descriptor of `image` as a float32 vector of `length`."""
         from .canvas import square_canvas
 
-        return self.describe(square_canvas(image, self.size, self.fill_marks, self.trim)).ravel()
+        return self.describe(square_canvas(image, self.size, self.fill_marks)).ravel()
 
     @property
     def length(self) -> int:

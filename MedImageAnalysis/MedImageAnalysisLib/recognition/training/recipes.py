@@ -151,13 +151,12 @@ BRAIN = Recipe(
     },
     read=_brain_cases,
     folder="brain_mri_tumor",
-    descriptors=(Scattering(size=96, grid=6, scales=4, orientations=4, fill_marks=False, trim=True),),
+    descriptors=(Scattering(size=96, grid=6, scales=4, orientations=4, fill_marks=False),),
     positive=(1, 2, 3),
     exemplars=True,
     question="any tumor against none",
     settings=FitSettings(maximum_axes=450, folds=4, stranger_flagged=0.03, seed=_SEED),
-    copies=1,
-    mirror=True,
+    copies=0,
     spoiled=2000,
     data_notes=(
         "Near-duplicates (thumbnails of 24 x 24 ranks that correlate at 0.95 or more, mirrored ones too) form groups; "
