@@ -141,11 +141,19 @@ class Segment:
 class Segmentation:
     """Named segments over one or more labelmaps (layers) of the same geometry; overlapping segments use several layers.
 
-    Layers have an unsigned integer pixel type; 0 is background.
+    Parameters
+    ----------
+    layers : tuple of sitk.Image
+        They have an unsigned integer pixel type; 0 is background.
+    segments : tuple of Segment
+    made_by : str
+        The method and engine that outlined them, e.g. "chest-xray network": some measurements know how accurate its
+        outlines are. "" if that is not known, as for a segmentation that was read or edited.
     """
 
     layers: tuple[sitk.Image, ...]
     segments: tuple[Segment, ...]
+    made_by: str = ""
 
     @property
     def labelmap(self) -> sitk.Image:

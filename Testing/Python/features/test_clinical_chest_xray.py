@@ -1,6 +1,7 @@
 """The cardiothoracic ratio, on outlines whose ratio is known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,15 @@ def test_ratio_states_its_error_only_where_it_has_a_value(outlines):
     assert 0.005 < measured(segmentation_of(outlines))["cardiothoracic_ratio"].standard_error < 0.05
     del outlines["heart"]
     assert measured(segmentation_of(outlines))["cardiothoracic_ratio"].standard_error is None
+
+
+def test_ratio_from_outlines_of_the_network_states_a_smaller_error_than_one_from_others(outlines):
+    unknown = segmentation_of(outlines)
+    errors = [
+        measured(replace(unknown, made_by=origin))["cardiothoracic_ratio"].standard_error
+        for origin in ("chest-xray network", "chest-xray classical", "")
+    ]
+    assert 0.005 < errors[0] < errors[1] == errors[2]
 
 
 def test_widths_are_in_millimeters_along_the_rows(outlines):

@@ -1,5 +1,6 @@
 """Chest radiographs by the network: which engine is used, what is accepted as a network, and what it finds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,17 @@ def test_network_finds_the_drawn_chest_and_its_negative_alike():
     for key, mask in found.items():
         assert dice(mask, negative[key]) >= 0.98
         assert dice(mask, classical[key]) >= 0.7
+
+
+@pytest.mark.usefixtures("needs_network")
+def test_outlines_and_the_error_of_their_ratio_tell_which_engine_made_them():
+    errors = {}
+    for engine in ("network", "classical"):
+        preset = replace(load_preset("chest-xray"), segmentation=(chest(engine=engine),))
+        analysis = run(chest_radiograph(), preset)
+        assert analysis.segmentation.made_by == f"chest-xray {engine}"
+        errors[engine] = next(m for m in analysis.measurements if m.name == "cardiothoracic_ratio").standard_error
+    assert errors["network"] < errors["classical"]
 
 
 @pytest.mark.usefixtures("needs_network")

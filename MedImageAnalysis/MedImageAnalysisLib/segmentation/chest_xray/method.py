@@ -91,7 +91,7 @@ class ChestXray(TwoEngineMethod):
         progress.step("Drawing smooth outlines", 0.8)
         labelmap = labels_on(image, tuple(outlines[index] for index in shown), frame, factor)
         segments = (segment(STRUCTURES[index], label) for label, index in enumerate(shown, start=1))
-        return Segmentation((labelmap,), tuple(segments))
+        return Segmentation((labelmap,), tuple(segments), f"{self.name} {self.resolved().engine}")
 
     def _located(self, pixels: np.ndarray, valid: np.ndarray, cascade: Cascade) -> tuple[np.ndarray, Frame]:
         """Return the pixels with bright bone, and the frame around the lungs."""
