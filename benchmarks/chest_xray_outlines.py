@@ -5,7 +5,8 @@ chest_xray_lungs (adults) and chest_xray_kermany (children); they are not a radi
 longer side of the picture. Borders are drawn roughly and then moved to the strongest edge nearby.
 
 The table grew in rounds: the first was drawn for the classical method, the second for the network. A picture drawn
-again in a later round replaces its earlier outlines from that round on.
+again in a later round replaces its earlier outlines from that round on. The third adds no drawing but closes all hearts
+by a straight line above, as surface anatomy has it, where the rounds before had an arch over the great vessels.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ from skimage.draw import polygon2mask
 
 __all__ = ["FIRST_ROUND", "LAST_ROUND", "Drawing", "labels", "read_drawings", "read_pixels", "split_lungs"]
 
-FIRST_ROUND, LAST_ROUND = 1, 2
+FIRST_ROUND, LAST_ROUND = 1, 3
+
+# How high the upper border of the heart rises above its ends, in shares of their distance. An arch over the roots of
+# the great vessels; from the third round on the line from where the left atrial appendage leaves the pulmonary trunk to
+# where the right atrium leaves the superior vena cava (Gray H. Anatomy of the Human Body. 20th ed. 1918, surface
+# markings of the thorax: the outline of the heart is a quadrangle, its upper border a line between the costal
+# cartilages).
+_ARCHED, _STRAIGHT = 0.18, 0.0
+_STRAIGHT_SINCE = 3
 
 # How far, in shares of the longer side, a border may move to an edge, and how much a step aside costs.
 _REACH = 0.02
@@ -30,7 +39,7 @@ _STIFFNESS = 0.35
 
 @dataclass(frozen=True)
 class Drawing:
-    """The outlines of one picture; points are (x, y) in percent of the longer side."""
+    """The outlines of one picture; points are (x, y) in percent of the longer side, `crown` in shares of a width."""
 
     folder: str
     image: str
@@ -39,6 +48,7 @@ class Drawing:
     heart_top_right: float
     heart_top_left: float
     heart_bottom: float
+    crown: float
     right_outer: np.ndarray
     left_outer: np.ndarray
 
@@ -48,7 +58,8 @@ def read_drawings(path: Path, last_round: int) -> tuple[Drawing, ...]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: int(row["round"]))
     latest = {(row["set"], row["image"]): row for row in rows if int(row["round"]) <= last_round}
-    return tuple(_drawing(row) for row in latest.values())
+    crown = _STRAIGHT if last_round >= _STRAIGHT_SINCE else _ARCHED
+    return tuple(_drawing(row, crown) for row in latest.values())
 
 
 def read_pixels(path: Path) -> np.ndarray:
@@ -93,7 +104,7 @@ def labels(drawing: Drawing, pixels: np.ndarray, lungs: np.ndarray | None) -> di
     return masks
 
 
-def _drawing(row: dict[str, str]) -> Drawing:
+def _drawing(row: dict[str, str], crown: float) -> Drawing:
     return Drawing(
         folder=row["set"],
         image=row["image"],
@@ -102,6 +113,7 @@ def _drawing(row: dict[str, str]) -> Drawing:
         heart_top_right=float(row["heart_top_right"]),
         heart_top_left=float(row["heart_top_left"]),
         heart_bottom=float(row["heart_bottom"]),
+        crown=crown,
         right_outer=_points(row["right_outer"]),
         left_outer=_points(row["left_outer"]),
     )
@@ -139,12 +151,12 @@ def _snapped(points: np.ndarray, edge: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _heart(drawing: Drawing, right: np.ndarray, left: np.ndarray, scale: float, shape: tuple[int, int]) -> np.ndarray:
-    """Close the two borders below their upper limits by an arch above and an arch below."""
+    """Close the two borders below their upper limits by a line or an arch above and an arch below."""
     right = right[right[:, 1] >= drawing.heart_top_right * scale]
     left = left[left[:, 1] >= drawing.heart_top_left * scale]
     chord = (right[0] + left[0]) / 2
     width = left[0, 0] - right[0, 0]
-    arch = _arch(right[0], left[0], chord[1] - 0.18 * width)
+    arch = _arch(right[0], left[0], chord[1] - drawing.crown * width)
     base = _arch(left[-1], right[-1], drawing.heart_bottom * scale)
     return _filled([*arch, *left, *base, *right[::-1]], shape)
 

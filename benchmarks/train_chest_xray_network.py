@@ -54,6 +54,9 @@ DECAY = 1e-2
 AVERAGE = 0.99
 # Pictures with an outline of the heart are shown so many times as often.
 DRAWN_WEIGHT = 1.5
+# Where the border of the heart is hidden, a network that weighs errors in and out alike draws it too narrow. This is
+# added to its log odds of heart: chosen by the bias of the ratio of out-of-fold outlines (folds 0 and 1).
+HEART_SHIFT = 0.4
 # Weights are stored in half precision, so that two networks fit into 5 MiB; they are computed with in single precision.
 LEAST_STORED_HALF = 256
 
@@ -89,14 +92,15 @@ def block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class Shipped(nn.Module):
-    """What is exported: the mean of the members' probabilities at the size of the frame."""
+    """What is exported: the mean of the members' probabilities at the size of the frame, hearts not too narrow."""
 
     def __init__(self, members: list[Outliner]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.register_buffer("shift", torch.tensor([0.0] * (CHANNELS - 1) + [HEART_SHIFT])[None, :, None, None])
 
     def forward(self, frame: torch.Tensor) -> torch.Tensor:
-        found = sum(torch.sigmoid(member(frame)) for member in self.members) / len(self.members)
+        found = sum(torch.sigmoid(member(frame) + self.shift) for member in self.members) / len(self.members)
         return functional.interpolate(found, scale_factor=2, mode="bilinear", align_corners=False)
 
 
@@ -319,7 +323,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the weights")
     parser.add_argument("--target", nargs="+", default=["all", *map(str, range(FOLDS))], help="all, or folds")
     parser.add_argument("--steps", type=int, default=600, help="steps of 8 pictures per network")
-    parser.add_argument("--members", type=int, default=1, help="networks whose probabilities are averaged")
+    parser.add_argument("--members", type=int, default=2, help="networks whose probabilities are averaged")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)

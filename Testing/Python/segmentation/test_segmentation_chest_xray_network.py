@@ -1,6 +1,5 @@
 """Chest radiographs by the network: which engine is used, what is accepted as a network, and what it finds."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from MedImageAnalysisLib.errors import (
     MissingPackageError,
     UnsuitablePresetError,
 )
+from MedImageAnalysisLib.features.clinical import MEASURES
 from MedImageAnalysisLib.phantom import chest_radiograph
 from MedImageAnalysisLib.pipeline import run
 from MedImageAnalysisLib.preset import load_preset
@@ -105,10 +105,9 @@ def test_network_finds_the_drawn_chest_and_its_negative_alike():
 def test_outlines_and_the_error_of_their_ratio_tell_which_engine_made_them():
     errors = {}
     for engine in ("network", "classical"):
-        preset = replace(load_preset("chest-xray"), segmentation=(chest(engine=engine),))
-        analysis = run(chest_radiograph(), preset)
-        assert analysis.segmentation.made_by == f"chest-xray {engine}"
-        errors[engine] = next(m for m in analysis.measurements if m.name == "cardiothoracic_ratio").standard_error
+        found = chest(engine=engine)(chest_radiograph().pixels, None, Progress())
+        assert found.made_by == f"chest-xray {engine}"
+        errors[engine] = MEASURES["cardiothoracic-ratio"]()(chest_radiograph(), found, Progress())[0].standard_error
     assert errors["network"] < errors["classical"]
 
 
