@@ -1,17 +1,19 @@
 """CPU seconds and peak memory of the full feature set, side by side with pyradiomics where it is installed.
 
-    MEDIMAGE_DATA=... python benchmarks/features_speed.py [--runs 5] [--peer PYTHON] [CASE ...]
+    MEDIMAGE_DATA=... python benchmarks/features_speed.py [--runs 5] [--rounds 3] [--peer PYTHON] [CASE ...]
 
 Seven families (shape, first order, GLCM, GLRLM, GLSZM, NGLDM/GLDM, NGTDM), 3D, bin width 25, one thread. PYTHON is the
 interpreter of an environment in which pyradiomics is built; without it, ratios are to the times that pyradiomics took
 when it was measured for this project (2 cores, CPU seconds, medians), so they hold for a like machine only. Each figure
-is the median over runs in one process (at least half a second of them), after a first that is not counted; the memory
-is the peak of the whole process, imports and images included.
+is the median over runs in one process (at least half a second of them), after a first that is not counted; of several
+rounds, in which the sides take turns so that a busy minute hits them all, it is the least. The memory is the peak of
+the whole process, imports and images included.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -26,6 +28,7 @@ DATA = Path(os.environ.get("MEDIMAGE_DATA", ROOT.parent / "shared" / "data"))
 PYRADIOMICS_SECONDS = {"breast1": 0.0145, "brain1": 0.118, "ct phantom": 0.885, "ball in 256^3": 7.83}
 
 BACKENDS = ("numpy", "numba")
+PROFILES = ("pyradiomics", "ibsi")
 
 _OURS = """
 import json, sys, time
@@ -73,6 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(PYRADIOMICS_SECONDS)}; default: all")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=1, help="how often the sides take turns; default: once")
     parser.add_argument("--peer", help="Python interpreter with pyradiomics")
     options = parser.parse_args()
     print(f"{'case':16}{'voxels':>9}  {'what':22}{'CPU s':>9}{'ratio':>8}{'MB':>7}")
@@ -88,17 +92,27 @@ def report(case: str, folder: Path, options: argparse.Namespace) -> None:
     """Print the rows of one case."""
     image, labels, voxels = written_case(case, folder)
     arguments = (image, labels, options.runs)
+    sides = {
+        f"{backend}, {profile}": functools.partial(
+            timed, sys.executable, _OURS, *arguments, profile, MEDIMAGE_COUNTS=backend
+        )
+        for backend in BACKENDS
+        for profile in PROFILES
+    }
     if options.peer:
-        peer = timed(options.peer, _PYRADIOMICS, *arguments)
-        print(f"{case:16}{voxels:9}  {'pyradiomics':22}{peer['seconds']:9.4f}{1:8.1f}{peer['megabytes']:7.0f}")
-    else:
-        peer = {"seconds": PYRADIOMICS_SECONDS[case]}
-        print(f"{case:16}{voxels:9}  {'pyradiomics (table)':22}{peer['seconds']:9.4f}{1:8.1f}")
-    for backend in BACKENDS:
-        for profile in ("pyradiomics", "ibsi"):
-            found = timed(sys.executable, _OURS, *arguments, profile, MEDIMAGE_COUNTS=backend)
-            what, ratio = f"{backend}, {profile}", peer["seconds"] / found["seconds"]
-            print(f"{'':25}  {what:22}{found['seconds']:9.4f}{ratio:8.1f}{found['megabytes']:7.0f}", flush=True)
+        sides = {"pyradiomics": functools.partial(timed, options.peer, _PYRADIOMICS, *arguments), **sides}
+    found = {what: [] for what in sides}
+    for _ in range(options.rounds):
+        for what, time_it in sides.items():
+            found[what].append(time_it())
+    seconds = {what: min(each["seconds"] for each in rounds) for what, rounds in found.items()}
+    peer = seconds.get("pyradiomics", PYRADIOMICS_SECONDS[case])
+    if not options.peer:
+        print(f"{case:16}{voxels:9}  {'pyradiomics (table)':22}{peer:9.4f}{1:8.1f}")
+    for what, rounds in found.items():
+        name = f"{case:16}{voxels:9}" if what == "pyradiomics" else " " * 25
+        peak = max(each["megabytes"] for each in rounds)
+        print(f"{name}  {what:22}{seconds[what]:9.4f}{peer / seconds[what]:8.1f}{peak:7.0f}", flush=True)
 
 
 def timed(python: str, code: str, *arguments: object, **variables: str) -> dict[str, float]:

@@ -71,7 +71,11 @@ class EmphasisMatrices:
         """(1/N) sum_ij i^a j^b n_ij of each matrix, for the powers a and b."""
         if self.counts.size <= _FEW_ENTRIES:
             return self._means[level_power, property_power]
-        return self.sums(_power(self.i, level_power) * _power(self.j, property_power) * self.counts) / self.totals
+        weights = self.counts
+        for values, power in ((self.i, level_power), (self.j, property_power)):
+            if power:
+                weights = weights * _power(values, power)
+        return self.sums(weights) / self.totals
 
     def variance(self, values: np.ndarray, mean: np.ndarray) -> np.ndarray:
         """(1/N) sum_ij (value_ij - mean)^2 n_ij of each matrix."""
