@@ -81,7 +81,7 @@ def noise_level(image: sitk.Image) -> float:
     band = SeparableWavelet(
         wavelet="coif1", subband="H" * image.GetDimension(), rotation_invariant=False, boundary="periodic"
     )
-    response = sitk.GetArrayViewFromImage(band(image, Progress()))
+    response = sitk.GetArrayFromImage(band(image, Progress()))
     return float(np.median(np.abs(response))) / _MEDIAN_OF_NORMAL
 
 

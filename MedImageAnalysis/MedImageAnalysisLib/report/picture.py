@@ -81,8 +81,7 @@ def _slice_index(analysis: Analysis) -> int | None:
     if analysis.image.pixels.GetDimension() == 2:
         return None
     counts = sum(
-        np.count_nonzero(sitk.GetArrayViewFromImage(_axial(layer)), axis=(1, 2))
-        for layer in analysis.segmentation.layers
+        np.count_nonzero(sitk.GetArrayFromImage(_axial(layer)), axis=(1, 2)) for layer in analysis.segmentation.layers
     )
     return int(np.argmax(counts)) if np.any(counts) else len(counts) // 2
 
