@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -61,20 +61,20 @@ class Clock:
         return False
 
 
-def entries(image: sitk.Image) -> Iterator[tuple[str, Configurable, tuple]]:
-    """Yield the name, the step or method, and the arguments between image and progress."""
-    learned = {"nyul": NyulNormalize.trained_on, "histogram-match": HistogramMatch.to_image}
+def entries(image: sitk.Image, names: Sequence[str] = ()) -> Iterator[tuple[str, Configurable, tuple]]:
+    """Yield the name, the step or method, and the arguments between image and progress; all if no name is given."""
+    learned = {
+        "nyul": lambda: NyulNormalize.trained_on([image]),
+        "histogram-match": lambda: HistogramMatch.to_image(image),
+    }
     for name in STEPS:
-        if name == "nyul":
-            yield name, learned[name]([image]), ()
-        elif name == "histogram-match":
-            yield name, learned[name](image), ()
-        else:
-            yield name, STEPS[name](), ()
-    previous = METHODS["multi-otsu"]()(image, None, Progress())
-    for method in METHODS.values():
-        if issubclass(method, ScalarMethod):
-            yield method.name, method(), (previous,)
+        if not names or name in names:
+            yield name, learned.get(name, STEPS[name])(), ()
+    methods = [method for method in METHODS.values() if issubclass(method, ScalarMethod)]
+    methods = [method for method in methods if not names or method.name in names]
+    previous = METHODS["multi-otsu"]()(image, None, Progress()) if methods else None
+    for method in methods:
+        yield method.name, method(), (previous,)
 
 
 def measure(step: Configurable, image: sitk.Image, arguments: tuple) -> tuple[float, float, float]:
@@ -96,9 +96,7 @@ def main() -> None:
         image = CASES[case]()
         print(f"\n{case}: {' x '.join(map(str, image.GetSize()))} {image.GetPixelIDTypeAsString()}")
         print(f"{'step or method':28s} {'seconds':>8s} {'CPU':>8s} {'cancel within':>14s}")
-        for name, step, arguments in entries(image):
-            if options.names and name not in options.names:
-                continue
+        for name, step, arguments in entries(image, options.names):
             try:
                 seconds, processor, longest = measure(step, image, arguments)
             except MedImageError as refusal:

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from ..progress import Progress, run_filter
 from .pixels import as_float, cropped_like, view, with_minimum_size
 
-__all__ = ["gaussian_smooth", "gradient_magnitude", "noise_level", "single_threaded"]
+__all__ = ["gaussian_smooth", "gradient_magnitude", "noise_level", "signed_distance", "single_threaded"]
 
 # ITK's recursive filters need four pixels along each axis.
 _RECURSIVE_MINIMUM = 4
@@ -40,6 +40,22 @@ def gradient_magnitude(image: sitk.Image, sigma: float, progress: Progress) -> s
     gradient.SetSigma(sigma)
     found = run_filter(gradient, with_minimum_size(as_float(image), _RECURSIVE_MINIMUM), progress=progress)
     return cropped_like(found, image)
+
+
+def signed_distance(
+    mask: sitk.Image, progress: Progress, *, inside_is_positive: bool = False, squared: bool = False
+) -> sitk.Image:
+    """Return the distance of each voxel from the outline of `mask` in mm (or mm2) as float32, with a sign.
+
+    References
+    ----------
+    Maurer, Qi, Raghavan 2003, doi:10.1109/TPAMI.2003.1177156.
+    """
+    distance = sitk.SignedMaurerDistanceMapImageFilter()
+    distance.SetInsideIsPositive(inside_is_positive)
+    distance.SetSquaredDistance(squared)
+    distance.SetUseImageSpacing(True)
+    return run_filter(distance, mask, progress=progress)
 
 
 def noise_level(image: sitk.Image) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segmentation
-from ...imaging.filters import gradient_magnitude
+from ...imaging.filters import gradient_magnitude, signed_distance
 from ...imaging.pixels import cropped_like, image_like, mask_image, view, with_minimum_size
 from ...parameters import parameter
 from ...progress import Progress, run_filter
@@ -50,10 +50,8 @@ class GeodesicActiveContour(ScalarMethod):
         start = starting_region(image, previous)
         if start.all() or not start.any():
             return labeled(start.view(np.uint8), ["Object"], image)
-        speed = self._speed(image, progress.part(0.0, 0.2))
-        level = sitk.SignedMaurerDistanceMap(
-            mask_image(start, image), insideIsPositive=False, squaredDistance=False, useImageSpacing=True
-        )
+        speed = self._speed(image, progress.part(0.0, 0.15))
+        level = signed_distance(mask_image(start, image), progress.part(0.15, 0.2))
         contour = sitk.GeodesicActiveContourLevelSetImageFilter()
         contour.SetPropagationScaling(self.propagation)
         contour.SetCurvatureScaling(self.curvature)

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segmentation
+from ...imaging.filters import signed_distance
 from ...imaging.pixels import mask_image, view
 from ...parameters import parameter
 from ...progress import Progress, run_filter
@@ -67,9 +68,10 @@ class LargestComponent(Refinement):
     title = "Keep the largest components"
     count: int = parameter(1, "How many pieces of each segment are kept.", minimum=1, maximum=1000)
 
-    def _refine(self, mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
-        pieces = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.view(np.uint8)), True)
-        labels = view(pieces)
+    def _refine(self, mask: np.ndarray, spacing: tuple[float, ...], progress: Progress) -> np.ndarray:
+        find = sitk.ConnectedComponentImageFilter()
+        find.SetFullyConnected(True)
+        labels = view(run_filter(find, sitk.GetImageFromArray(mask.view(np.uint8)), progress=progress))
         sizes = np.bincount(labels.reshape(-1))
         sizes[0] = 0
         kept = np.zeros(sizes.size, bool)
@@ -87,7 +89,7 @@ class FillHoles(Refinement):
     title = "Fill holes"
     slice_by_slice: bool = parameter(False, "Fill in each slice of a volume, so that open ends do not matter.")
 
-    def _refine(self, mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    def _refine(self, mask: np.ndarray, spacing: tuple[float, ...], progress: Progress) -> np.ndarray:
         from scipy.ndimage import binary_fill_holes
 
         if self.slice_by_slice and mask.ndim == 3:
@@ -116,20 +118,21 @@ class Morphology(Refinement):
     def _reach(self, spacing: tuple[float, ...]) -> tuple[int, ...]:
         return tuple(math.ceil(self.radius / length) + 1 for length in spacing)
 
-    def _refine(self, mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    def _refine(self, mask: np.ndarray, spacing: tuple[float, ...], progress: Progress) -> np.ndarray:
+        first, second = progress.parts(2)
         if self.operation in ("open", "erode"):
-            inner = ~_within(~mask, self.radius, spacing)
-            return inner if self.operation == "erode" else _within(inner, self.radius, spacing)
-        outer = _within(mask, self.radius, spacing)
-        return outer if self.operation == "dilate" else ~_within(~outer, self.radius, spacing)
+            inner = ~_within(~mask, self.radius, spacing, first)
+            return inner if self.operation == "erode" else _within(inner, self.radius, spacing, second)
+        outer = _within(mask, self.radius, spacing, first)
+        return outer if self.operation == "dilate" else ~_within(~outer, self.radius, spacing, second)
 
 
-def _within(mask: np.ndarray, radius: float, spacing: tuple[float, ...]) -> np.ndarray:
+def _within(mask: np.ndarray, radius: float, spacing: tuple[float, ...], progress: Progress) -> np.ndarray:
     """Return the voxels whose distance to the mask is at most `radius` (mm)."""
     if not mask.any():
         return np.zeros_like(mask)
     image = sitk.GetImageFromArray(mask.view(np.uint8))
     image.SetSpacing(spacing[::-1])
-    distance = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=True, useImageSpacing=True)
+    distance = view(signed_distance(image, progress, squared=True))
     # Squared distances in float32: equal ones must not fall apart by rounding.
-    return (view(distance) <= radius**2 * (1 + 1e-5)) | mask
+    return (distance <= radius**2 * (1 + 1e-5)) | mask

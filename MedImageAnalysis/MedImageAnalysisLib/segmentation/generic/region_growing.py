@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from ...analysis import Segmentation
 from ...errors import GeometryError, InvalidSettingError
+from ...imaging.filters import signed_distance
 from ...imaging.pixels import as_float, mask_image, view
 from ...parameters import parameter
 from ...progress import Progress, run_filter
@@ -43,7 +44,7 @@ class RegionGrowing(ScalarMethod):
     )
 
     def _segment(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
-        seeds = self._given_seeds(image) if self.seeds else [_deepest(image, previous)]
+        seeds = self._given_seeds(image) if self.seeds else [_deepest(image, previous, progress.part(0.0, 0.3))]
         progress.step(fraction=0.3)
         grow = sitk.ConfidenceConnectedImageFilter()
         grow.SetSeedList(seeds)
@@ -68,13 +69,11 @@ class RegionGrowing(ScalarMethod):
         return indices
 
 
-def _deepest(image: sitk.Image, previous: Segmentation | None) -> tuple[int, ...]:
+def _deepest(image: sitk.Image, previous: Segmentation | None, progress: Progress) -> tuple[int, ...]:
     """Return the index (x, y, z) of the voxel farthest inside the object, the first in raster order."""
     objects = starting_region(image, previous)
     if objects.all() or not objects.any():
         return tuple(n // 2 for n in image.GetSize())
-    distance = sitk.SignedMaurerDistanceMap(
-        mask_image(objects, image), insideIsPositive=True, squaredDistance=True, useImageSpacing=True
-    )
-    deepest = np.unravel_index(int(np.argmax(view(distance))), objects.shape)
+    depth = signed_distance(mask_image(objects, image), progress, inside_is_positive=True, squared=True)
+    deepest = np.unravel_index(int(np.argmax(view(depth))), objects.shape)
     return tuple(int(i) for i in reversed(deepest))

@@ -70,18 +70,18 @@ class Refinement(ScalarMethod):
         parts = progress.parts(max(1, len(previous.segments)))
         for segment, part in zip(previous.segments, parts, strict=False):
             part.step()
-            self._replace(layers[segment.layer], segment.label, axis_lengths(image))
+            self._replace(layers[segment.layer], segment.label, axis_lengths(image), part)
         images = tuple(image_like(layer, image) for layer in layers)
         return replace(previous, layers=images)
 
-    def _replace(self, layer: np.ndarray, label: int, spacing: tuple[float, ...]) -> None:
+    def _replace(self, layer: np.ndarray, label: int, spacing: tuple[float, ...], progress: Progress) -> None:
         """Refine one segment in place, in its bounding box; it may grow into background only."""
         box = _box(layer == label, self._reach(spacing))
         if box is None:
             return
         part = layer[box]
         mask = part == label
-        refined = self._refine(mask, spacing)
+        refined = self._refine(mask, spacing, progress)
         part[mask & ~refined] = 0
         part[refined & (part == 0)] = label
 
@@ -90,7 +90,7 @@ class Refinement(ScalarMethod):
         return (0,) * len(spacing)
 
     @abstractmethod
-    def _refine(self, mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    def _refine(self, mask: np.ndarray, spacing: tuple[float, ...], progress: Progress) -> np.ndarray:
         """Return the refined boolean mask; `spacing` is in mm in the axis order of arrays."""
 
 

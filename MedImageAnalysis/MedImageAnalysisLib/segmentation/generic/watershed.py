@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from ...analysis import Segmentation
 from ...errors import InvalidSettingError
-from ...imaging.filters import gradient_magnitude
+from ...imaging.filters import gradient_magnitude, signed_distance
 from ...imaging.pixels import axis_lengths, image_like, mask_image, radius_in_voxels, view
 from ...parameters import parameter
 from ...progress import Progress, run_filter
@@ -88,11 +88,7 @@ class SplitObjects(ScalarMethod):
         objects = foreground(previous)
         if not objects.any():
             return labeled(np.zeros(objects.shape, np.uint8), [], image)
-        distance = sitk.SignedMaurerDistanceMapImageFilter()
-        distance.SetInsideIsPositive(False)
-        distance.SetSquaredDistance(False)
-        distance.SetUseImageSpacing(True)
-        depth = run_filter(distance, mask_image(objects, image), progress=progress.part(0.0, 0.3))
+        depth = signed_distance(mask_image(objects, image), progress.part(0.0, 0.3))
         relief = _levels(np.minimum(view(depth), 0))
         markers = _minima(relief, radius_in_voxels(self.separation, axis_lengths(image)), progress.part(0.3, 0.5))
         markers[~objects] = 0
