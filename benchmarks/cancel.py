@@ -3,10 +3,10 @@
     PYTHONPATH=MedImageAnalysis python benchmarks/cancel.py [--limit 20] [--image CT] [NAME ...]
 
 Each runs for at most `--limit` seconds, or else once more until half of its time; then it is cancelled. The table shows
-the longest time in which nothing was reported and cancel not looked for (and the processor time that was used in it: far
-less means that other programs had the machine), how long after the wish to cancel the call had ended, and how long after
-that its thread and memory were gone. Steps and methods work on a phantom; presets on a drawn chest, or on `--image`,
-resampled. NAME is a step, method or preset; all if none is given.
+the longest time in which nothing was reported and cancel not looked for (and the processor time that was used in it;
+far less means that other programs had the machine), how long after the wish to cancel the call had ended, and how long
+after that its thread and memory were gone. Steps and methods work on a phantom; presets on a drawn chest, or on
+`--image`, resampled. NAME is a step, method or preset; all if none is given.
 """
 
 from __future__ import annotations
