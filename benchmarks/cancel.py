@@ -26,7 +26,7 @@ from segmentation_ct import HU, large_chest
 from MedImageAnalysisLib.analysis import MedicalImage
 from MedImageAnalysisLib.errors import Cancelled, MedImageError
 from MedImageAnalysisLib.pipeline import run
-from MedImageAnalysisLib.preset import load_preset
+from MedImageAnalysisLib.preset import Preset, load_preset
 from MedImageAnalysisLib.progress import Progress
 
 SIZE = (512, 512, 300)
@@ -61,15 +61,15 @@ def works(names: list[str], image: Path | None) -> Iterator[tuple[str, Work]]:
         ct = resampled(image) if image else large_chest()
         for name in PRESETS:
             if not names or name in names:
-                yield f"preset {name}", partial(_run, ct, name)
+                yield f"preset {name}", partial(_run, ct, load_preset(name))
 
 
 def _stepped(step: Callable, image: sitk.Image, arguments: tuple, progress: Progress) -> object:
     return step(image, *arguments, progress)
 
 
-def _run(image: MedicalImage, preset: str, progress: Progress) -> object:
-    return run(image, load_preset(preset), progress=progress)
+def _run(image: MedicalImage, preset: Preset, progress: Progress) -> object:
+    return run(image, preset, progress=progress)
 
 
 def resampled(path: Path) -> MedicalImage:
