@@ -54,6 +54,20 @@ def test_classes_are_the_prevailing_tissues_and_zero_outside():
     assert (classes[:, 5:] == expected[5:]).mean() > 0.97
 
 
+def test_voxels_at_the_border_that_hold_the_background_do_not_bend_the_fit():
+    # T2: white matter dark, fluid bright; the rim of the region is mixed with black bone around it.
+    generator = np.random.default_rng(7)
+    z, y, x = np.indices((44, 44, 44)) - 21.5
+    radius = np.sqrt(z**2 + y**2 + x**2)
+    tissue = np.select([radius < 5, radius < 12, radius < 18], [2.0, 0.0, 1.0], 2.0)
+    values = np.interp(tissue, (0, 1, 2), (85, 110, 170)) + generator.normal(0, 4, radius.shape)
+    region = radius < 20
+    values = np.where(radius > 18.5, generator.uniform(0, 80, radius.shape), values)
+    classes = mixed_classes(sitk.GetImageFromArray(values.astype(np.float32)), region, 0.0, Progress())
+    sure = region & (radius < 16)
+    assert (classes[sure] == 1 + tissue[sure]).mean() > 0.95
+
+
 def test_a_region_of_one_value_is_one_class():
     values = np.full((4, 4, 4), 7.0, np.float32)
     classes = mixed_classes(sitk.GetImageFromArray(values), np.ones(values.shape, bool), 0.3, Progress())

@@ -27,6 +27,9 @@ _BINS = 512
 _LEAST_WIDTH = 0.005
 # Of a tissue, where the distance between two pure tissues is 1.
 _DEVIATION = 0.3
+# The fit leaves out this much at the border of the region (mm), where enough remains (share).
+_BORDER_MM = 4.0
+_LEAST_INNER = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +101,21 @@ def mixed_classes(image: sitk.Image, region: np.ndarray, smoothness: float, prog
     progress : Progress
     """
     values = view(image)
-    position = fit_mixture(values, region).position(values)
+    position = fit_mixture(values, _away_from_border(region, axis_lengths(image))).position(values)
     classes = (1 + (position > 0.5).astype(np.uint8) + (position > 1.5)).astype(np.uint8) * region
     if smoothness > 0:
         tissues, deviations = np.arange(_TISSUES, dtype=float), np.full(_TISSUES, _DEVIATION)
         smooth_classes(position, classes, tissues, deviations, axis_lengths(image), progress, smoothness=smoothness)
     return classes
+
+
+def _away_from_border(region: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    """Return the voxels well inside a region: those at its border hold what lies around it, and bend the fit."""
+    mask = sitk.GetImageFromArray(np.pad(region, 1).view(np.uint8))
+    mask.SetSpacing(spacing[::-1])
+    depth = view(sitk.SignedMaurerDistanceMap(mask, insideIsPositive=True, squaredDistance=False, useImageSpacing=True))
+    inner = depth[1:-1, 1:-1, 1:-1] > _BORDER_MM
+    return inner if np.count_nonzero(inner) > _LEAST_INNER * np.count_nonzero(region) else region
 
 
 def _coarse(histogram: Histogram) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,8 @@ FLUID, GRAY, WHITE = 1, 2, 3
 # The tissues from dark to bright.
 _ORDERS = {"t1": (FLUID, GRAY, WHITE), "t2": (WHITE, GRAY, FLUID), "flair": (FLUID, WHITE, GRAY)}
 CONTRASTS = ("auto", *_ORDERS)
+# In FLAIR gray and white matter are too close to tell mixed voxels of theirs and of fluid apart.
+_MIXED = ("t1", "t2")
 # White matter is told by its share of this shell (mm below the surface of the brain) and of the rim above it.
 _SHELL_MM = (8.0, 20.0)
 _RIM_MM = (1.0, 5.0)
@@ -48,7 +50,7 @@ def classify_tissues(
     if contrast == "auto":
         rough = TissueClasses(classes=3, smoothness=0, region="previous")
         found = _contrast(view(rough(region, start, progress.part(0.0, 0.2)).labelmap), axis_lengths(image))
-    if found == "t1":
+    if found in _MIXED:
         classes = mixed_classes(region, inside, smoothness, progress.part(0.2, 0.95))
     else:
         method = TissueClasses(classes=3, smoothness=smoothness, region="previous")
