@@ -139,17 +139,20 @@ def test_photographs_to_learn_from_are_not_those_to_judge_by(tmp_path):
     }
 
 
-@pytest.mark.parametrize("judging", [0, 8])
-def test_training_repeats_itself_and_is_what_the_file_computes(gratings, small_recipe, judging):
+@pytest.mark.parametrize("units", [0, 8])
+def test_training_repeats_itself_and_is_what_the_file_computes(gratings, small_recipe, units):
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxruntime")
     from MedImageAnalysisLib.networks.network import network_from_bytes
     from MedImageAnalysisLib.recognition.training.network.fit import asked, fit_member, restored
     from MedImageAnalysisLib.recognition.training.network.graph import to_onnx
+    from MedImageAnalysisLib.recognition.training.network.look import fit_look
 
-    small_recipe = replace(small_recipe, judging=judging)
+    small_recipe = replace(small_recipe, judging=units, looking=units)
     first, second = (fit_member(small_recipe, gratings, ~gratings.held_out, 7, Progress()) for _ in range(2))
     assert all((first[name] == second[name]).all() for name in first)
+    if units:
+        first |= fit_look(small_recipe, gratings, ~gratings.held_out, first, 7, Progress(), 5)
     network = restored(small_recipe, first)
     content = to_onnx([network, network], 48)
     x = gratings.canvases[:5]

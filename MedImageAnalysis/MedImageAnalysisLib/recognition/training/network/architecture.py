@@ -50,7 +50,8 @@ def _seen(means: Sequence[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     """Return the means of all maps but the first, then those of the upper, lower, left and right half of the last."""
     import torch
 
-    rows, columns = x.shape[2] // 2, x.shape[3] // 2
+    # Plain numbers, so that the shapes of an exported network are known before it runs.
+    rows, columns = int(x.shape[2]) // 2, int(x.shape[3]) // 2
     halves = x[:, :, :rows], x[:, :, rows:], x[:, :, :, :columns], x[:, :, :, columns:]
     return torch.cat([*means[1:], *(half.mean((2, 3)) for half in halves)], 1)
 
