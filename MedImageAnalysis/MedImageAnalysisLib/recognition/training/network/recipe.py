@@ -12,7 +12,32 @@ from ..recipe import Recipe
 from .schedule import Schedule
 from .variation import Variation
 
-__all__ = ["NetworkRecipe"]
+__all__ = ["NetworkRecipe", "Words"]
+
+_RESIDUAL = """\
+Each member is a small residual network over the image, brought to a square and its pixels to ranks, with a mean
+over all places before its last layer. It is trained from random weights on images that are turned, cut, bent, shaded,
+blurred, covered in parts and mixed; categories as common as the priors say. Each member leaves out one part of the
+training images; what it says of that part gives temperature, prediction sets and limit of strangeness. The
+probabilities are the softmax of the mean score of all members; their interval is the range of the members."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What model.json and the card say of how a network was made.
+
+    Parameters
+    ----------
+    method : str
+    reference : str
+        Of its architecture.
+    command : str
+        Makes it again; `{name}` stands for the name of the recipe.
+    """
+
+    method: str = _RESIDUAL
+    reference: str = "He K et al. CVPR 2016:770. doi:10.1109/CVPR.2016.90 (residual networks)"
+    command: str = "python -m MedImageAnalysisLib.recognition.training.network {name} DATA --output models/{name}"
 
 
 @dataclass(frozen=True)
@@ -56,6 +81,9 @@ class NetworkRecipe:
         Count n images of a group as √n, where a few groups are most of the images.
     known_failures : tuple of str
         For the card.
+    pair : tuple of int, optional
+        Two categories; how they are told from one another, the others left aside, is told in the card.
+    words : Words
     """
 
     base: Recipe
@@ -78,3 +106,5 @@ class NetworkRecipe:
     flag_groups: bool = False
     seed: int = 20240501
     known_failures: tuple[str, ...] = ()
+    pair: tuple[int, int] | None = None
+    words: Words = field(default_factory=Words)

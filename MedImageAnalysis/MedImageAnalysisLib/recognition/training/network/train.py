@@ -16,26 +16,20 @@ from ..card import model_card, performance_rows
 from ..data import LabelledImage, read_pixels
 from ..folder import write_model
 from ..judging import Answers, Judgement, judge_answers
+from ..metrics import balanced_accuracy, estimate, roc_auc
 from ..strangers import strangers
 from .calibrate import Calibration, calibrate
-from .canvases import Collection, collect
+from .canvases import collect
 from .fit import restored
 from .graph import to_onnx
 from .members import LeftOut, left_out, member
 from .recipe import NetworkRecipe
 from .shift import SHIFTS, shifted
 
-__all__ = ["train"]
+__all__ = ["train", "write_network"]
 
-_ARCHITECTURE = "He K et al. CVPR 2016:770. doi:10.1109/CVPR.2016.90 (residual networks)"
 # Held-out images of which changed copies are judged, at most.
 _CHANGED = 300
-_METHOD = """\
-Each member is a small residual network over the image, brought to a square and its pixels to ranks, with a mean
-over all places before its last layer. It is trained from random weights on images that are turned, cut, bent, shaded,
-blurred, covered in parts and mixed; categories as common as the priors say. Each member leaves out one part of the
-training images; what it says of that part gives temperature, prediction sets and limit of strangeness. The
-probabilities are the softmax of the mean score of all members; their interval is the range of the members."""
 
 
 def train(recipe: NetworkRecipe, data: Path, output: Path, work: Path, progress: Progress) -> Model:
@@ -53,20 +47,51 @@ def train(recipe: NetworkRecipe, data: Path, output: Path, work: Path, progress:
         for index in range(recipe.members)
     ]
     progress.step("Calibrate", 0.9)
-    left = left_out(recipe, collection, states)
-    calibration = calibrate(
-        recipe, left, collection.categories[left.rows], [collection.cases[row].group for row in left.rows]
-    )
     network = to_onnx([restored(recipe, state) for state in states], recipe.size)
-    draft = _described(recipe, calibration, int((~collection.held_out).sum()))
+    left = left_out(recipe, collection, states)
+    return write_network(recipe, data, output, collection.cases, network, left, progress.part(0.9, 1.0))
+
+
+def write_network(
+    recipe: NetworkRecipe,
+    data: Path,
+    output: Path,
+    cases: Sequence[LabelledImage],
+    network: bytes,
+    left: LeftOut,
+    progress: Progress,
+) -> Model:
+    """Calibrate a network by what its members say of cases they have never seen, judge it, and write its folder.
+
+    Parameters
+    ----------
+    output : Path
+        The model folder.
+    cases : sequence of LabelledImage
+        All cases of the collection; those that are held out give the figures.
+    network : bytes
+        The ONNX file.
+    left : LeftOut
+        Its rows count in `cases`.
+    """
+    asked = [cases[row] for row in left.rows]
+    categories, groups = np.array([case.category for case in asked]), [case.group for case in asked]
+    calibration = calibrate(recipe, left, categories, groups)
+    held = [case for case in cases if case.held_out]
+    draft = _described(recipe, calibration, len(cases) - len(held))
     model = write_model(output, draft | {"performance": []}, f"# {draft['title']}", network=network)
 
-    progress.step("Judge on held-out images", 0.92)
-    held = [case for case in collection.cases if case.held_out]
+    progress.step("Judge on held-out images", 0.2)
     images = [read_pixels(case.path) for case in held]
-    judgement = _judged(image_answers(model, images), held, recipe)
+    answers = image_answers(model, images)
+    judgement = _judged(answers, held, recipe)
     sections = [
-        *_left_out_section(recipe, collection, left, calibration),
+        *_pair_section(
+            recipe,
+            draft,
+            {"held-out": (answers.probabilities, held)} | {"left-out": (calibration.probabilities, asked)},
+        ),
+        *_left_out_section(recipe, asked, left, calibration),
         *_shift_section(recipe, model, held, images),
     ]
     flagged = {
@@ -88,7 +113,8 @@ def _described(recipe: NetworkRecipe, calibration: Calibration, cases: int) -> d
         "name": recipe.name,
         "title": f"{description['title']} (network)",
         "alternative_to": description["name"],
-        "references": [text for text in description["references"] if not text.endswith("(features)")] + [_ARCHITECTURE],
+        "references": [text for text in description["references"] if not text.endswith("(features)")]
+        + [recipe.words.reference],
         "training": description["training"] | {"cases": cases},
         "coverage": recipe.base.settings.coverage,
         "onnx": {
@@ -130,10 +156,41 @@ def _table(recipe: NetworkRecipe) -> list[str]:
     return [f"| images | {titles} |", "|---" * 7 + "|"]
 
 
-def _left_out_section(
-    recipe: NetworkRecipe, collection: Collection, left: LeftOut, calibration: Calibration
+def _pair_section(
+    recipe: NetworkRecipe,
+    description: Mapping[str, Any],
+    told: Mapping[str, tuple[np.ndarray, Sequence[LabelledImage]]],
 ) -> list[str]:
-    cases = [collection.cases[row] for row in left.rows]
+    """Return how well the pair of categories is told apart; `told` are probabilities and cases by the kind of image."""
+    if recipe.pair is None:
+        return []
+    first, second = recipe.pair
+    titles = [category["title"] for category in description["classes"]]
+    rows = []
+    for kind, (p, cases) in told.items():
+        y = np.array([case.category for case in cases])
+        own = (y == first) | (y == second)
+        two = p[own][:, [first, second]]
+        truth = (y[own] == second).astype(np.int64)
+        share = two[:, 1] / two.sum(axis=1)
+        groups = [case.group for case, is_own in zip(cases, own, strict=True) if is_own]
+        auc = estimate(lambda i, s=share, t=truth: roc_auc(s[i], t[i] == 1), groups)
+        balanced = estimate(lambda i, t=two, y=truth: balanced_accuracy(t[i], y[i]), groups)
+        rows.append(f"| {len(groups)} {kind} | {auc} | {balanced} |")
+    return [
+        "",
+        f"## {titles[second]} against {titles[first].lower()}",
+        "Images of these two categories only; those left out by single members.",
+        "",
+        "| images | AUC | balanced accuracy |",
+        "|---|---|---|",
+        *rows,
+    ]
+
+
+def _left_out_section(
+    recipe: NetworkRecipe, cases: Sequence[LabelledImage], left: LeftOut, calibration: Calibration
+) -> list[str]:
     strange = left.strangeness > calibration.stranger_limit
     answers = Answers(calibration.probabilities, strange, calibration.set_thresholds, recipe.priors)
     return [
@@ -188,11 +245,10 @@ def _card(
         f"priors {', '.join(f'{prior:g}' for prior in recipe.priors)}.",
         split=f"{count} images train and calibrate. {judgement.cases} others, of other patients or groups, give the "
         "figures below.",
-        command=f"python -m MedImageAnalysisLib.recognition.training.network {recipe.name} DATA "
-        f"--output models/{recipe.name}",
+        command=recipe.words.command.format(name=recipe.name),
         notes=recipe.base.data_notes,
         known_failures=recipe.known_failures,
         outliers=flagged,
-        method=_METHOD,
+        method=recipe.words.method,
         sections=sections,
     )
