@@ -84,7 +84,7 @@ CHEST = Recipe(
 BREAST = Recipe(
     description={
         "name": "breast-ultrasound-lesion",
-        "version": "1.1.0",
+        "version": "1.2.0",
         "title": "Breast lesion on ultrasound",
         "modalities": ["US"],
         "body_parts": ["BREAST"],
@@ -109,7 +109,8 @@ BREAST = Recipe(
     exemplars=True,
     question="malignant against benign or normal",
     settings=FitSettings(
-        maximum_axes=200,
+        # Inverting an image changes only its local means: with fewer axes that goes unnoticed.
+        maximum_axes=400,
         folds=8,
         penalties=(1e-3, 1e-2, 1e-1, 1.0, 10.0),
         stranger_flagged=0.06,
@@ -122,7 +123,7 @@ BREAST = Recipe(
     known_failures=(
         "480 training images of one hospital: the figures have wide intervals.",
         "The whole image is judged; calipers, text and the choice of the section may speak as loudly as the lesion.",
-        "One malignant lesion in three is missed; one inverted image in six is assessed all the same.",
+        "One malignant lesion in three is missed.",
         "What refuses unsuitable images was tuned while looking at the table above.",
     ),
 )
