@@ -16,15 +16,17 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 
 from breast_ultrasound_net import Member, losses  # noqa: E402
-from breast_ultrasound_views import Pictures, halved, varied  # noqa: E402
+from breast_ultrasound_views import Pictures, halved, margins, varied  # noqa: E402
 
 BATCH = 16
 RATE = 3e-3
 DECAY = 0.03
-AVERAGE = 0.99
-# The first half of the steps see smaller pictures: they cost half.
+AVERAGE = 0.995
+# More than half of the steps see smaller pictures: they cost half.
 SMALL = 96
-SMALL_SHARE = 0.5
+SMALL_SHARE = 0.6
+# How often normal, benign and malignant pictures are drawn.
+DRAWN = (0.16, 0.42, 0.42)
 # Every so many epochs it is told how good the average is.
 WATCHED = 15
 
@@ -32,44 +34,46 @@ WATCHED = 15
 def train_member(pictures: Pictures, seed: int, epochs: int, watch: Callable[[Member], str] | None = None) -> Member:
     """Return a member trained on these pictures; `watch` says how good it is, which changes nothing."""
     torch.manual_seed(seed)
-    balance = torch.from_numpy(1 / np.bincount(pictures.category)).float()
     plain, smooth, mask = (halved(getattr(pictures, name)) for name in ("plain", "smooth", "mask"))
-    category = torch.from_numpy(pictures.category)
+    category, margin = torch.from_numpy(pictures.category), torch.from_numpy(margins(pictures.mask))
+    balance = 1 / torch.tensor(DRAWN)
 
     def loss(member: Member, chosen: torch.Tensor, done: float, random: torch.Generator) -> torch.Tensor:
         is_smooth = (torch.rand(BATCH, 1, 1, 1, generator=random) < 0.4).float()
         x = torch.lerp(plain[chosen], smooth[chosen], is_smooth)
         side = SMALL if done < SMALL_SHARE else x.shape[-1]
         x, truth = varied(x, mask[chosen], side, random)
-        return losses(member(x), truth, category[chosen], balance)
+        outputs = member(x.contiguous(memory_format=torch.channels_last))
+        return losses(outputs, truth, margin[chosen], category[chosen], balance)
 
-    return _descended(Member(), loss, len(category), seed, epochs, watch)
+    chances = torch.from_numpy((np.array(DRAWN) / np.bincount(pictures.category))[pictures.category])
+    return _descended(Member().to(memory_format=torch.channels_last), loss, chances, seed, epochs, watch)
 
 
 def _descended(
     network: Member,
     loss_of: Callable[[Member, torch.Tensor, float, torch.Generator], torch.Tensor],
-    count: int,
+    chances: torch.Tensor,
     seed: int,
     epochs: int,
     watch: Callable[[Member], str] | None,
 ) -> Member:
     """Return the moving average of a network on its way down the loss.
 
-    `loss_of` takes the network, indices of a batch out of `count` cases, the share of the epochs that are done, and a
-    generator of random numbers.
+    `loss_of` takes the network, indices of a batch of cases, the share of the epochs that are done, and a generator of
+    random numbers; `chances` (cases,) are those of each case to be drawn.
     """
     random = torch.Generator().manual_seed(seed)
     average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
-    steps = count // BATCH
+    steps = len(chances) // BATCH
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, epochs * steps, pct_start=0.15)
     for epoch in range(epochs):
         network.train()
-        order = torch.randperm(count, generator=random)
         total = 0.0
-        for step in range(steps):
-            loss = loss_of(network, order[step * BATCH : (step + 1) * BATCH], epoch / epochs, random)
+        for _ in range(steps):
+            chosen = torch.multinomial(chances, BATCH, replacement=True, generator=random)
+            loss = loss_of(network, chosen, epoch / epochs, random)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -101,5 +105,5 @@ def seen(member: Member, canvases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x = halved(canvases[start : start + BATCH])
         first, second = member(x), member(x.flip(-1))
         scores.append((first[0] + second[0]) / 2)
-        lesions.append(torch.sigmoid((first[1] + second[1].flip(-1)) / 2))
+        lesions.append(torch.sigmoid((first[2] + second[2].flip(-1)) / 2))
     return torch.cat(scores).numpy(), torch.cat(lesions)[:, 0].numpy()

@@ -20,6 +20,8 @@ WIDTHS = (16, 32, 64, 88, 96)
 PYRAMID = 56
 READ = 96
 CATEGORIES = 3
+# Of the outline, for training only; see `breast_ultrasound_views.margins`.
+MARGINS = 3
 
 
 def layer(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -56,6 +58,7 @@ class Member(nn.Module):
         self.coarse_lesion = nn.Conv2d(PYRAMID, 1, 1)
         self.read = layer(PYRAMID, READ, 1)
         self.categories = nn.ModuleList(nn.Conv2d(READ, CATEGORIES, 1, bias=index == 0) for index in range(3))
+        self.margins = nn.Linear(3 * READ, MARGINS)
         self.drop = nn.Dropout(0.3)
 
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -74,18 +77,29 @@ class Member(nn.Module):
         finest = self.finest[1](found[0] + bigger(self.finest[0](fine)))
         return p, self.lesion(finest), self.coarse_lesion(p)
 
+    def read_and_weights(self, p: torch.Tensor, lesion: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """Return what is read at each place, and the weights of the means over all, the lesion and its surroundings."""
+        found = F.avg_pool2d(torch.sigmoid(lesion.detach()), 4)
+        if self.training:
+            # Lesions are found better in pictures that were learned from than in others: be content with less.
+            found = found.roll(tuple(torch.randint(-1, 2, (2,)).tolist()), (2, 3))
+        near = F.max_pool2d(found, 5, 1, 2) - found
+        whole = torch.full_like(found, 1 / found.shape[-1] ** 2)
+        return self.drop(self.read(p)), (whole, proportion(found), proportion(near))
+
     def shares(self, p: torch.Tensor, lesion: torch.Tensor) -> torch.Tensor:
         """Return what each place adds to the scores, shape (batch, categories, h, w); they add up to the scores."""
-        found = F.avg_pool2d(torch.sigmoid(lesion.detach()), 4)
-        near = F.max_pool2d(found, 5, 1, 2) - found
-        f = self.drop(self.read(p))
-        weights = (torch.full_like(found, 1 / found.shape[-1] ** 2), proportion(found), proportion(near))
+        f, weights = self.read_and_weights(p, lesion)
         return sum(weight * head(f) for weight, head in zip(weights, self.categories, strict=True))
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return scores (batch, categories), and the lesion's logits at 1/2 and 1/8 of the size."""
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return scores (batch, categories), margins (batch, MARGINS), and logits of the lesion at 1/2 and 1/8."""
         p, lesion, coarse = self.pyramid(self.features(x - 0.5))
-        return self.shares(p, lesion).sum(dim=(2, 3)), lesion, coarse
+        f, weights = self.read_and_weights(p, lesion)
+        means = [(weight * f).sum(dim=(2, 3), keepdim=True) for weight in weights]
+        # The bias of the first head is added once at each place, whose weights add up to one.
+        scores = sum(head(mean) for head, mean in zip(self.categories, means, strict=True))
+        return scores.flatten(1), self.margins(torch.cat(means, 1).flatten(1)), lesion, coarse
 
 
 def bigger(x: torch.Tensor) -> torch.Tensor:
@@ -98,17 +112,21 @@ def proportion(weight: torch.Tensor, least: float = 2.0) -> torch.Tensor:
 
 
 def losses(
-    outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor],
     mask: torch.Tensor,
+    margins: torch.Tensor,
     category: torch.Tensor,
     balance: torch.Tensor,
 ) -> torch.Tensor:
-    """Return the sum of the losses of lesion (cross-entropy and Dice, at two sizes) and category.
+    """Return the sum of the losses of lesion (cross-entropy and Dice, at two sizes), its margins and category.
 
-    `mask` has the size of the input; `balance` weighs the categories.
+    `mask` has the size of the input; `margins` (batch, MARGINS) are NaN where unknown; `balance` weighs the categories.
     """
-    scores, fine, coarse = outputs
+    scores, told, fine, coarse = outputs
     total = F.cross_entropy(scores, category, balance, label_smoothing=0.1)
+    known = ~torch.isnan(margins)
+    if known.any():
+        total = total + 0.3 * F.smooth_l1_loss(told[known], margins[known])
     for logits, weight in ((fine, 1.0), (coarse, 0.4)):
         truth = F.adaptive_avg_pool2d(mask, logits.shape[-2:])
         p = torch.sigmoid(logits)

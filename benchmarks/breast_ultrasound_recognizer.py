@@ -1,117 +1,182 @@
-"""From the members to the model `breast-ultrasound-lesion-network`: what is strange, calibration, figures, card."""
+"""The ensemble as the method and the model of breast ultrasound run it, and what its members say of unseen pictures."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
+from torch import nn
 from torch.nn import functional as F
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 
-from breast_ultrasound_export import Recognizer  # noqa: E402
 from breast_ultrasound_fit import BATCH, seen  # noqa: E402
-from breast_ultrasound_net import Member, Stranger, signs_of  # noqa: E402
-from breast_ultrasound_views import CANVAS, Pictures, as_bytes, exposed_otherwise, halved  # noqa: E402
+from breast_ultrasound_net import CATEGORIES, Member, Stranger, signs_of  # noqa: E402
+from breast_ultrasound_texture import Reading, Texture, Wavelets, fit_reading  # noqa: E402
+from breast_ultrasound_views import Pictures, exposed_otherwise, halved, whole  # noqa: E402
 
-from MedImageAnalysisLib.recognition.descriptors.canvas import square_canvas  # noqa: E402
-from MedImageAnalysisLib.recognition.model import Model  # noqa: E402
 from MedImageAnalysisLib.recognition.probabilities import softmax  # noqa: E402
-from MedImageAnalysisLib.recognition.training.answers import image_answers  # noqa: E402
-from MedImageAnalysisLib.recognition.training.calibration import (  # noqa: E402
-    balanced,
-    fit_temperature,
-    set_thresholds,
-)
-from MedImageAnalysisLib.recognition.training.card import model_card, performance_rows  # noqa: E402
-from MedImageAnalysisLib.recognition.training.data import read_pixels  # noqa: E402
-from MedImageAnalysisLib.recognition.training.folder import write_model  # noqa: E402
-from MedImageAnalysisLib.recognition.training.judging import Judgement, judge_answers  # noqa: E402
+from MedImageAnalysisLib.recognition.training.calibration import balanced, fit_temperature  # noqa: E402
 from MedImageAnalysisLib.recognition.training.metrics import balanced_accuracy, roc_auc  # noqa: E402
-from MedImageAnalysisLib.recognition.training.network.graph import as_onnx  # noqa: E402
-from MedImageAnalysisLib.recognition.training.recipes import RECIPES  # noqa: E402
-from MedImageAnalysisLib.recognition.training.strangers import foreign, spoiled, strangers  # noqa: E402
 
-NAME = "breast-ultrasound-lesion-network"
-RECIPE = RECIPES["breast-ultrasound-lesion"]
-COVERAGE = 0.9
-# Share of left-out training pictures that may be called strange.
-FLAGGED = 0.02
-SPOILED, FOREIGN = 240, 60
+__all__ = ["Expert", "Outliner", "Recognizer", "experts", "left_out"]
+
 STRANGER_EPOCHS = 12
 SEED = 20240501
 
-METHOD = """Each member finds the lesion (a U-Net) and reads the categories from the same features, by linear
-layers over their means over the lesion that it found, over its surroundings, and over the whole picture. Both
-were learned together from pictures that were turned, bent, zoomed, mirrored, shaded, hidden in parts and
-sprinkled with crosses like calipers, categories weighted equally. Each member leaves out one third of the
-training pictures. What it says of that third gives temperature, prediction sets and the limit of strangeness. The
-probabilities are the softmax of the mean score of all members, over the picture and its mirror image; they hold
-where the categories are equally common. A small perceptron on each member's features tells pictures that are
-inverted, turned, upside down or of something else. It learned from spoiled training pictures, and from
-photographs, radiographs of children and brain MR slices other than those in the table below; it saw no radiograph
-of an adult."""
-FAILURES = (
-    "480 training pictures of one hospital: the figures have wide intervals.",
-    "Benign and malignant lesions are told apart far less surely than lesions and normal tissue.",
-    "Calipers and text are left on the picture. Marks added anywhere in training should make them say little.",
-)
+
+class Expert(nn.Module):
+    """A member with what reads its lesion's texture, and what tells whether a picture is of another kind."""
+
+    def __init__(self, member: Member, reading: Reading, stranger: Stranger) -> None:
+        super().__init__()
+        self.member, self.reading, self.stranger = member, reading, stranger
+        self.register_buffer("weight", torch.ones(()))
+        self.register_buffer("offset", torch.zeros(CATEGORIES, 1, 1))
+
+    def forward(self, x: torch.Tensor, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return what each place adds to the scores by the member and by the texture, and the strangeness.
+
+        Both are (batch, categories, 16, 16); `x` is the halved canvas, `maps` are its wavelets.
+        """
+        found = self.member.features(x - 0.5)
+        p, lesion, _ = self.member.pyramid(found)
+        texture = self.weight * self.reading(maps, torch.sigmoid(lesion))
+        texture = texture + self.offset / (texture.shape[-2] * texture.shape[-1])
+        return self.member.shares(p, lesion), texture, self.stranger(signs_of(x, found))
 
 
-@dataclass(frozen=True, eq=False)
-class Recognized:
-    """The network's file and the numbers of its model.json, with what left-out pictures gave."""
+class Outliner(nn.Module):
+    """From canvases to the lesion's log-odds at each place and in the picture, as means over the experts' members."""
 
-    network: bytes
-    members: int
-    temperature: float
-    thresholds: tuple[float, ...]
-    limit: float
-    p: np.ndarray
-    y: np.ndarray
+    names = ("lesion", "presence")
 
+    def __init__(self, experts: Sequence[Expert]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(expert.member for expert in experts)
+        self.register_buffer("offset", experts[0].offset.flatten())
 
-def recognizer(
-    members: Mapping[int, Member], pictures: Pictures, fold: np.ndarray, data: Path, work: Path
-) -> Recognized:
-    """Return the network that recognizes, calibrated on the pictures that each member left out."""
-    others = _others(data, work)
-    scores, strange, y, heads = [], [], [], []
-    for left_out, member in members.items():
-        own = fold == left_out
-        heads.append(_stranger(member, pictures.part(~own), others))
-        scores.append(seen(member, pictures.plain[own])[0])
-        strange.append(_strangeness(member, heads[-1], pictures.plain[own]))
-        y.append(pictures.category[own])
-    found, truth = np.concatenate(scores).astype(np.float64), np.concatenate(y)
-    temperature = fit_temperature(found, truth, balanced(truth, found.shape[1]))
-    p = softmax(found / temperature)
-    return Recognized(
-        as_onnx(Recognizer(list(members.values()), heads), CANVAS, Recognizer.names),
-        len(members),
-        temperature,
-        set_thresholds(p, truth, COVERAGE),
-        float(np.quantile(np.concatenate(strange), 1 - FLAGGED)),
-        p,
-        truth,
-    )
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = F.avg_pool2d(image, 2)
+        found = [member(x) for member in self.members]
+        lesion = torch.stack([each[2] for each in found]).mean(0)
+        return lesion, torch.stack([log_odds_of_lesion(each[0] + self.offset) for each in found]).mean(0)
 
 
-def _others(data: Path, work: Path) -> np.ndarray:
-    """Return canvases, as bytes, of shuffled pictures, noise, photographs and images of other organs."""
-    stored = work / "strangers.npy"
-    if not stored.is_file():
-        random = np.random.default_rng(SEED)
-        paths = [case.path for case in RECIPE.read(data / RECIPE.folder) if not case.held_out]
-        images = [spoiled(read_pixels(paths[i]), random) for i in random.permutation(len(paths))[:SPOILED]]
-        images += foreign(data, RECIPE.folder, FOREIGN, random)
-        np.save(stored, np.array([as_bytes(square_canvas(image, CANVAS, False)) for image in images]))
-    return np.load(stored)
+def log_odds_of_lesion(scores: torch.Tensor) -> torch.Tensor:
+    """Return log((exp s1 + exp s2) / exp s0) of scores (batch, 3)."""
+    benign, malignant = scores[:, 1], scores[:, 2]
+    return torch.maximum(benign, malignant) + F.softplus(-torch.abs(benign - malignant)) - scores[:, 0]
+
+
+class Recognizer(nn.Module):
+    """From canvases to what a model of the kind "onnx" returns; see `MedImageAnalysisLib.recognition.network`."""
+
+    names = ("scores", "activation", "strangeness")
+
+    def __init__(self, experts: Sequence[Expert]) -> None:
+        super().__init__()
+        self.wavelets = Wavelets()
+        self.experts = nn.ModuleList(experts)
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        x, maps = F.avg_pool2d(image, 2), self.wavelets(image)
+        shares, strange = [], []
+        for expert in self.experts:
+            learned, texture, strangeness = expert(x, maps)
+            shares.append(learned + texture)
+            strange.append(strangeness)
+        scores = torch.stack([share.sum(dim=(2, 3)) for share in shares], dim=1)
+        places = int(shares[0].shape[-1]) ** 2
+        return scores, torch.stack(shares).mean(0) * places, torch.stack(strange).mean(0)
+
+
+def experts(
+    members: Mapping[int, Member], pictures: Pictures, fold: np.ndarray, others: np.ndarray
+) -> dict[int, Expert]:
+    """Return the experts, by the part of the pictures that they have not seen.
+
+    What reads the texture learns from lesions as they are found in unseen pictures: by the member that left them out,
+    where there is one. `others` are canvases of images of other kinds.
+    """
+    x = whole(pictures.plain)
+    with torch.no_grad():
+        maps = torch.cat([Wavelets()(part) for view in (x, x.flip(-1)) for part in view.split(BATCH)])
+    center = maps.mean(dim=(0, 2, 3))[:, None, None]
+    lesion = np.zeros((len(x), 1, x.shape[-1] // 4, x.shape[-1] // 4), dtype=np.float32)
+    for part in np.unique(fold):
+        finders = [members[part]] if part in members else list(members.values())
+        lesion[fold == part, 0] = np.mean([seen(each, pictures.plain[fold == part])[1] for each in finders], axis=0)
+    lesions = torch.from_numpy(np.concatenate([lesion, lesion[..., ::-1]]))
+    found = {}
+    for left, member in members.items():
+        rows = np.flatnonzero(np.tile(fold != left, 2))
+        texture = Texture(maps[rows], lesions[rows], center)
+        reading = fit_reading(texture, np.tile(pictures.category, 2)[rows], CATEGORIES)
+        found[left] = Expert(member, reading, _stranger(member, pictures.part(fold != left), others)).eval()
+    _weigh(found, pictures, fold)
+    return found
+
+
+def _weigh(experts: Mapping[int, Expert], pictures: Pictures, fold: np.ndarray) -> None:
+    """Give the texture its weight beside the members, and each category its offset, by likelihood on unseen pictures.
+
+    The offsets leave the categories equally common: what a member learned by heart leans to one of them otherwise.
+    """
+    asked = [_asked(expert, pictures.plain[fold == left]) for left, expert in experts.items()]
+    learned, texture = (np.concatenate([each[kind] for each in asked]) for kind in (0, 1))
+    y = np.concatenate([pictures.category[fold == left] for left in experts])
+    cases = balanced(y, CATEGORIES)
+
+    def scores_at(chosen: np.ndarray) -> np.ndarray:
+        return learned + np.exp(chosen[0]) * texture + np.array([0.0, *chosen[1:]])
+
+    def loss(chosen: np.ndarray) -> float:
+        scores = scores_at(chosen)
+        p = softmax(scores / fit_temperature(scores, y, cases))
+        return float(-(cases * np.log(p[np.arange(len(y)), y])).sum())
+
+    chosen = minimize(loss, np.zeros(CATEGORIES), method="Nelder-Mead").x
+    lesion = y > 0
+    for name, scores in (("members", learned), ("texture", texture), ("both", scores_at(chosen))):
+        auc = roc_auc((scores[:, 2] - scores[:, 1])[lesion], y[lesion] == 2)
+        accuracy = balanced_accuracy(scores, y)
+        print(f"unseen, {name}: benign against malignant AUC {auc:.3f}, balanced accuracy {accuracy:.3f}")
+    print(f"weight of the texture: {np.exp(chosen[0]):.2f}, offsets: {chosen[1]:.2f}, {chosen[2]:.2f}", flush=True)
+    for expert in experts.values():
+        expert.weight.fill_(float(np.exp(chosen[0])))
+        expert.offset[1:, 0, 0] = torch.from_numpy(chosen[1:]).float()
+
+
+@torch.no_grad()
+def _asked(expert: Expert, canvases: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return scores by the member and by the texture, and strangeness: means over canvas and mirrored canvas."""
+    wavelets, views = Wavelets(), []
+    for view in (canvases, canvases[:, :, ::-1].copy()):
+        parts = []
+        for part in whole(view).split(BATCH):
+            learned, texture, strangeness = expert(F.avg_pool2d(part, 2), wavelets(part))
+            parts.append((learned.sum(dim=(2, 3)), texture.sum(dim=(2, 3)), strangeness))
+        views.append([torch.cat(column) for column in zip(*parts, strict=True)])
+    return tuple(((a + b) / 2).double().numpy() for a, b in zip(*views, strict=True))
+
+
+def left_out(
+    experts: Mapping[int, Expert], pictures: Pictures, fold: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return indices of pictures, and the scores and the strangeness that the expert which left them out gives them."""
+    rows, scores, strange = [], [], []
+    for left, expert in experts.items():
+        rows.append(np.flatnonzero(fold == left))
+        learned, texture, strangeness = _asked(expert, pictures.plain[rows[-1]])
+        scores.append(learned + texture)
+        strange.append(strangeness)
+    return np.concatenate(rows), np.concatenate(scores), np.concatenate(strange)
 
 
 @torch.no_grad()
@@ -138,91 +203,3 @@ def _stranger(member: Member, pictures: Pictures, others: np.ndarray) -> Strange
             loss.backward()
             optimizer.step()
     return stranger.eval()
-
-
-@torch.no_grad()
-def _strangeness(member: Member, stranger: Stranger, canvases: np.ndarray) -> np.ndarray:
-    x = halved(canvases)
-    return ((stranger(_signs(member, x)) + stranger(_signs(member, x.flip(-1)))) / 2).numpy()
-
-
-def write_recognizer(made: Recognized, data: Path, models: Path) -> Model:
-    """Judge the network on the held-out pictures and write its folder."""
-    held = [case for case in RECIPE.read(data / RECIPE.folder) if case.held_out]
-    images = [read_pixels(case.path) for case in held]
-    y, groups = np.array([case.category for case in held]), [case.group for case in held]
-    draft = _described(made)
-    model = write_model(models / NAME, draft | {"performance": []}, f"# {draft['title']}", network=made.network)
-    answers = image_answers(model, images)
-    judgement = judge_answers(answers, y, groups, RECIPE.positive, RECIPE.question, RECIPE.settings.repeats)
-    flagged = {
-        name: float(image_answers(model, others).strange.mean())
-        for name, others in strangers(images[:100], data, RECIPE.folder)
-    }
-    final = draft | {"performance": performance_rows(judgement, f"held-out part of {RECIPE.folder}")}
-    card = _card(made, final, judgement, flagged, _two_lesions(answers.probabilities, y))
-    return write_model(models / NAME, final, card, network=made.network)
-
-
-def _described(made: Recognized) -> dict:
-    """Return the model.json, still without figures."""
-    base = RECIPE.description
-    classes = len(made.thresholds)
-    return {
-        "format": 1,
-        "kind": "onnx",
-        **base,
-        "name": NAME,
-        "alternative_to": base["name"],
-        "training": base["training"] | {"cases": 480},
-        "references": [base["references"][0], "Ronneberger O et al. MICCAI 2015. doi:10.1007/978-3-319-24574-4_28"],
-        "coverage": COVERAGE,
-        "onnx": {
-            "canvas": {"size": CANVAS, "fill_marks": False},
-            "inputs": [],
-            "temperature": made.temperature,
-            "set_thresholds": list(made.thresholds),
-            "stranger_limit": made.limit,
-            "priors": [1 / classes] * classes,
-            "mirror": True,
-            "gate": "",
-        },
-    }
-
-
-def _two_lesions(p: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Return the AUC and the balanced accuracy of malignant against benign, over pictures with a lesion."""
-    lesion = y > 0
-    two = p[lesion, 1:] / p[lesion, 1:].sum(axis=1, keepdims=True)
-    return roc_auc(two[:, 1], y[lesion] == 2), balanced_accuracy(two, y[lesion] - 1)
-
-
-def _card(
-    made: Recognized, description: dict, judgement: Judgement, flagged: Mapping[str, float], two: tuple[float, float]
-) -> str:
-    left = _two_lesions(made.p, made.y)
-    accuracy = balanced_accuracy(made.p, made.y)
-    sections = [
-        "",
-        "## Benign against malignant, pictures with a lesion only",
-        "",
-        "| pictures | AUC | balanced accuracy | balanced accuracy, 3 categories |",
-        "|---|---|---|---|",
-        f"| held-out, all members | {two[0]:.3f} | {two[1]:.3f} "
-        f"| {judgement.figures['Balanced accuracy, 3 categories'].value:.3f} |",
-        f"| {len(made.y)} left-out training pictures, single members | {left[0]:.3f} | {left[1]:.3f} "
-        f"| {accuracy:.3f} |",
-    ]
-    return model_card(
-        description,
-        judgement,
-        features=f"{made.members} members, together {len(made.network) / 1e6:.1f} MB; the image is brought to a square "
-        f"of {CANVAS} x {CANVAS} pixels, its gray values to ranks.",
-        split=f"{description['training']['cases']} images train; {len(made.y)} of them, left out by one member each, "
-        f"calibrate. {judgement.cases} others, of other groups of near-duplicates, give the figures below.",
-        command="python benchmarks/train_breast_ultrasound_network.py --library MedImageAnalysis/MedImageAnalysisLib",
-        known_failures=FAILURES,
-        outliers=flagged,
-        method=METHOD,
-        sections=sections,
-    )
