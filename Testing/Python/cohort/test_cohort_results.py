@@ -42,6 +42,23 @@ def make(table, tmp_path, simple_preset):
     return make_store
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept") / "store"
+
+
+@pytest.fixture
+def done(make, kept, tmp_path):
+    """Copies of the store of one run, for tests that only read or damage it: it is made by the first of them."""
+    if not kept.exists():
+        shutil.copytree(make("first").folder, kept)
+
+    def copy(name="store"):
+        return Store(shutil.copytree(kept, tmp_path / name))
+
+    return copy
+
+
 class TestTable:
     @pytest.fixture(autouse=True)
     def needs_pyarrow(self):
@@ -58,8 +75,8 @@ class TestTable:
 
         return pq.read_table(store.folder / "results.parquet").to_pylist()
 
-    def test_it_holds_every_value_of_every_case_with_its_unit(self, make, rebuild):
-        store = make()
+    def test_it_holds_every_value_of_every_case_with_its_unit(self, done, rebuild):
+        store = done()
         assert rebuild(store).cases == 10
         rows = self.rows(store)
         (record, *_) = (record for record in current_records(store) if record.status == "done")
@@ -73,8 +90,8 @@ class TestTable:
         assert own == dict(zip([(features["segments"][0], n) for n in names], features["values"][0], strict=True))
         assert {row["value"] for row in rows if row["kind"] == "covariate"} == set(range(40, 50))
 
-    def test_a_case_that_failed_has_one_row_that_says_why(self, make, rebuild):
-        store = make()
+    def test_a_case_that_failed_has_one_row_that_says_why(self, done, rebuild):
+        store = done()
         rebuild(store)
         (failed,) = (row for row in self.rows(store) if row["kind"] == "case" and row["name"] == "error")
         assert "damaged" in failed["text"]
@@ -97,8 +114,8 @@ class TestTable:
         cases = [row["case"] for row in self.rows(make()) if row["kind"] == "case"]
         assert len(cases) == len(set(cases)) == 10
 
-    def test_a_part_that_a_crash_left_double_is_mended(self, make, rebuild):
-        store = make()
+    def test_a_part_that_a_crash_left_double_is_mended(self, done, rebuild):
+        store = done()
         rebuild(store)
         (part,) = store.folder.glob("results.parquet/part-*")
         part.with_name("part-00007.parquet").write_bytes(part.read_bytes())
@@ -106,19 +123,19 @@ class TestTable:
         cases = [row["case"] for row in self.rows(store) if row["kind"] == "case"]
         assert len(cases) == len(set(cases)) == 10
 
-    def test_a_part_of_another_version_is_made_again(self, make, rebuild):
+    def test_a_part_of_another_version_is_made_again(self, done, rebuild):
         import pyarrow.parquet as pq
 
-        store = make()
+        store = done()
         rebuild(store)
         (part,) = store.folder.glob("results.parquet/part-*")
         pq.write_table(pq.read_table(part).replace_schema_metadata({"version": "0"}), part)
         assert rebuild(store).changed == 10
 
     @pytest.mark.parametrize("package", ["pandas", "duckdb"])
-    def test_the_examples_of_the_documentation_run(self, package, make, rebuild, repository, monkeypatch, capsys):
+    def test_the_examples_of_the_documentation_run(self, package, done, rebuild, repository, monkeypatch, capsys):
         pytest.importorskip(package, reason=f"the example is for {package}")
-        store = make("STORE")
+        store = done("STORE")
         rebuild(store)
         text = (repository / "Docs" / "cohort.md").read_text()
         blocks = [block.split("```")[0] for block in text.split("```python\n")[1:]]
@@ -157,23 +174,23 @@ def block(text, start):
 
 
 class TestDataset:
-    def test_it_gives_features_labels_and_groups(self, make):
-        found = read_dataset(make().folder)
+    def test_it_gives_features_labels_and_groups(self, done):
+        found = read_dataset(done().folder)
         assert found.x.shape == (9, len(found.columns))
         assert set(found.labels) == {"benign", "malignant"}
         assert len(set(found.groups)) == 5
         assert all(column.startswith("feature/") for column in found.columns)
         assert np.isfinite(found.x).any(axis=0).all()
 
-    def test_a_covariate_can_be_a_column_or_the_label(self, make):
-        found = read_dataset(make().folder, kinds=("covariate",), label="age")
+    def test_a_covariate_can_be_a_column_or_the_label(self, done):
+        found = read_dataset(done().folder, kinds=("covariate",), label="age")
         assert found.columns == ("covariate/age",)
         assert sorted(map(str, found.x[:, 0].astype(int))) == sorted(found.labels)
 
-    def test_a_model_can_be_fitted_to_it(self, make):
+    def test_a_model_can_be_fitted_to_it(self, done):
         from MedImageAnalysisLib.recognition.training.fitting import FitSettings, fit_linear
 
-        found = read_dataset(make().folder)
+        found = read_dataset(done().folder)
         y = np.array([label == "malignant" for label in found.labels], dtype=int)
         usable = np.isfinite(found.x).all(axis=0)
         settings = FitSettings(members=2, folds=2, penalties=(0.1,))
@@ -181,9 +198,9 @@ class TestDataset:
         assert fit.probabilities(found.x[:, usable]).shape == (9, 2)
 
     @pytest.mark.parametrize(("options", "words"), [({"kinds": ("shape",)}, "kind 'shape'"), ({"label": "x"}, "'x'")])
-    def test_what_is_not_there_is_refused(self, make, options, words):
+    def test_what_is_not_there_is_refused(self, done, options, words):
         with pytest.raises(InvalidSettingError, match=words):
-            read_dataset(make().folder, **options)
+            read_dataset(done().folder, **options)
 
     def test_a_folder_that_is_no_store_is_refused(self, tmp_path):
         with pytest.raises(InvalidSettingError, match="no store"):
@@ -196,8 +213,8 @@ class TestComparison:
         assert found.is_equal
         assert found.compared == 10
 
-    def test_it_names_value_and_case_beyond_the_tolerance(self, make):
-        a, b = make("a"), make("b")
+    def test_it_names_value_and_case_beyond_the_tolerance(self, done):
+        a, b = done("a"), done("b")
         changed = change_a_value(b, factor=1.01)
         found = compare_stores(a.folder, b.folder)
         (value,) = found.changed
