@@ -8,7 +8,9 @@ import SimpleITK as sitk
 
 from MedImageAnalysisLib.analysis import Segment, Segmentation
 from MedImageAnalysisLib.errors import Cancelled, GeometryError, InvalidSettingError, UnsupportedImageError
-from MedImageAnalysisLib.features import FeatureSettings, definitions, extract
+from MedImageAnalysisLib.features import FeatureSettings, definitions, emphasis, extract
+from MedImageAnalysisLib.features.counts import vectorized
+from MedImageAnalysisLib.features.counts.backend import BACKEND_VARIABLE
 from MedImageAnalysisLib.progress import Progress
 
 TEXTURES = ("glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm")
@@ -353,6 +355,16 @@ def test_a_segment_smaller_than_the_new_spacing_says_so(noise):
 def test_results_are_equal_bit_for_bit(noise, block):
     first, second = (extract(image_of(noise), segmentation_of(block, "block")) for _ in range(2))
     np.testing.assert_array_equal(first.values, second.values)
+
+
+def test_textures_do_not_depend_on_how_much_is_done_at_once(noise, block, monkeypatch):
+    scene = image_of(noise), segmentation_of(block, "block")
+    settings = FeatureSettings(families=TEXTURES, aggregation="averaged")
+    monkeypatch.setenv(BACKEND_VARIABLE, "numpy")
+    together = extract(*scene, settings)
+    monkeypatch.setattr(vectorized, "_PIECE", 500)
+    monkeypatch.setattr(emphasis, "_FEW_ENTRIES", 0)
+    np.testing.assert_allclose(extract(*scene, settings).values, together.values, rtol=1e-13)
 
 
 def test_columns_are_those_of_the_definitions(noise, block):
