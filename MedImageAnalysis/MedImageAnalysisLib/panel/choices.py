@@ -71,7 +71,8 @@ class Choices:
         names = (model_name,) if model_name else preset.models if preset else ()
         models = [self._models[name] for name in names if name in self._models]
         hint = prevalence_hint(models)
-        ui.prevalenceLineEdit.placeholderText = _("Not stated. Example: {hint}").format(hint=hint) if hint else ""
+        example = _("Example: {hint}").format(hint=hint) if hint else ""
+        ui.prevalenceLineEdit.placeholderText = f"{_('Not stated.')} {example}".strip()
 
     def _tell(self, folder: Any, error: MedImageError) -> None:
         self._say(str(error))

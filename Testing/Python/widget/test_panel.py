@@ -338,7 +338,7 @@ def test_a_prevalence_is_explained_by_the_categories_of_the_model(ready_panel):
     hint = ready_panel.ui.prevalenceLineEdit.placeholderText
     assert "normal=80%, bacterial-pneumonia=10%, viral-pneumonia=10%" in hint
     combo.setCurrentIndex(combo.findData("cardiomegaly-ctr"))
-    assert ready_panel.ui.prevalenceLineEdit.placeholderText == ""
+    assert ready_panel.ui.prevalenceLineEdit.placeholderText == "Not stated."
 
 
 def test_a_stated_prevalence_reaches_the_analysis_and_its_column_is_shown(ready_panel, hand, recognizing_run):
