@@ -146,13 +146,10 @@ def test_training_repeats_itself_and_is_what_the_file_computes(gratings, small_r
     from MedImageAnalysisLib.networks.network import network_from_bytes
     from MedImageAnalysisLib.recognition.training.network.fit import asked, fit_member, restored
     from MedImageAnalysisLib.recognition.training.network.graph import to_onnx
-    from MedImageAnalysisLib.recognition.training.network.look import fit_look
 
-    small_recipe = replace(small_recipe, judging=units, looking=units)
+    small_recipe = replace(small_recipe, judging=units)
     first, second = (fit_member(small_recipe, gratings, ~gratings.held_out, 7, Progress()) for _ in range(2))
     assert all((first[name] == second[name]).all() for name in first)
-    if units:
-        first |= fit_look(small_recipe, gratings, ~gratings.held_out, first, 7, Progress(), 5)
     network = restored(small_recipe, first)
     content = to_onnx([network, network], 48)
     x = gratings.canvases[:5]
@@ -163,32 +160,6 @@ def test_training_repeats_itself_and_is_what_the_file_computes(gratings, small_r
     bias = network.head.bias.detach().numpy()
     assert found["activation"].mean(axis=(2, 3)) + bias == pytest.approx(scores, abs=0.02)
     assert torch.is_tensor(network.head.weight)
-
-
-def test_where_maps_are_strong_tells_what_is_upside_down(small_recipe):
-    """Canvases that are bright above: a mean over all places is the same upside down, what looks tells them apart."""
-    torch = pytest.importorskip("torch")
-    from MedImageAnalysisLib.recognition.training.network.architecture import build_member
-    from MedImageAnalysisLib.recognition.training.network.fit import asked, restored
-    from MedImageAnalysisLib.recognition.training.network.look import fit_look
-
-    random = np.random.default_rng(0)
-    ramp = np.linspace(200, 50, 48)[:, None] + random.normal(0, 20, (80, 48, 48))
-    canvases = ramp.clip(0, 255).astype(np.uint8)
-    noise = random.integers(0, 256, (20, 48, 48)).astype(np.uint8)
-    collection = Collection(cases_of([f"g{i}" for i in range(80)]), canvases, noise)
-    recipe = replace(small_recipe, looking=8)
-    torch.manual_seed(0)
-    state = {name: value.numpy() for name, value in build_member(2, recipe.widths).state_dict().items()}
-    first, second = (fit_look(recipe, collection, np.arange(80) < 60, state, 7, Progress(), 200) for _ in range(2))
-    assert all((first[name] == second[name]).all() for name in first)
-    network = restored(recipe, state | first)
-    _, own = asked(network, canvases[60:], mirror=True)
-    _, turned = asked(network, np.ascontiguousarray(canvases[60:, ::-1]), mirror=True)
-    assert own.max() < 0 < turned.min()
-    assert (
-        asked(network, canvases[60:], mirror=True)[0] == asked(restored(recipe, state), canvases[60:], True)[0]
-    ).all()
 
 
 def test_variations_are_ranks_and_repeat_with_the_seed(gratings):

@@ -17,18 +17,15 @@ __all__ = ["build_ensemble", "build_member"]
 _MEAN, _DEVIATION = 0.5, 0.2887
 
 
-def build_member(
-    classes: int, widths: Sequence[int], judging: int = 0, looking: int = 0, dropout: float = 0.0
-) -> torch.nn.Module:
+def build_member(classes: int, widths: Sequence[int], judging: int = 0, dropout: float = 0.0) -> torch.nn.Module:
     """Return a network from canvases (batch, 1, side, side) to scores, strangeness and last maps.
 
     Scores are (batch, classes), strangeness is (batch,), maps are (batch, channels, side / 16, side / 16) for three
     blocks that halve the side. The mean of the maps gives the scores (Lin et al. 2014, arXiv:1312.4400), so
     that the same weights, applied to the maps, tell where a score comes from. Strangeness comes from the means of all
-    maps but the first, through `judging` hidden units if there are any. With `looking` hidden units it comes from
-    :meth:`seen` instead, which also tells where in the image maps are strong.
+    maps but the first, through `judging` hidden units if there are any.
     """
-    return _classes().member(classes, widths, judging, looking, dropout)
+    return _classes().member(classes, widths, judging, dropout)
 
 
 def build_ensemble(members: Sequence[torch.nn.Module]) -> torch.nn.Module:
@@ -38,22 +35,6 @@ def build_ensemble(members: Sequence[torch.nn.Module]) -> torch.nn.Module:
     mean strangeness (batch,).
     """
     return _classes().ensemble(members)
-
-
-def _hidden(inside: int, units: int) -> torch.nn.Module:
-    from torch import nn
-
-    return nn.Sequential(nn.Linear(inside, units), nn.ReLU(), nn.Linear(units, 1))
-
-
-def _seen(means: Sequence[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """Return the means of all maps but the first, then those of the upper, lower, left and right half of the last."""
-    import torch
-
-    # Plain numbers, so that the shapes of an exported network are known before it runs.
-    rows, columns = int(x.shape[2]) // 2, int(x.shape[3]) // 2
-    halves = x[:, :, :rows], x[:, :, rows:], x[:, :, :, :columns], x[:, :, :, columns:]
-    return torch.cat([*means[1:], *(half.mean((2, 3)) for half in halves)], 1)
 
 
 @lru_cache(maxsize=1)
@@ -83,7 +64,7 @@ def _classes() -> Any:
             return torch.relu(self.second_norm(self.second(inner)) + self.shortcut(x))
 
     class Member(nn.Module):
-        def __init__(self, classes: int, widths: Sequence[int], judging: int, looking: int, dropout: float) -> None:
+        def __init__(self, classes: int, widths: Sequence[int], judging: int, dropout: float) -> None:
             super().__init__()
             self.stem = nn.Sequential(
                 nn.Conv2d(1, widths[0], 5, 2, 2, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
@@ -93,27 +74,20 @@ def _classes() -> Any:
             self.head = nn.Linear(widths[-1], classes)
             # Noise and texture show in early maps, the wrong way up in late ones.
             known = sum(widths[2:])
-            self.strange = _hidden(known, judging) if judging else nn.Linear(known, 1)
-
-            self.look = _hidden(known + 4 * widths[-1], looking) if looking else None
+            self.strange = (
+                nn.Sequential(nn.Linear(known, judging), nn.ReLU(), nn.Linear(judging, 1))
+                if judging
+                else nn.Linear(known, 1)
+            )
 
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            means, x = self._maps(x)
-            scores = self.head(self.dropout(means[-1]))
-            strangeness = self.strange(torch.cat(means[1:], 1)) if self.look is None else self.look(_seen(means, x))
-            return scores, strangeness.squeeze(1), x
-
-        def seen(self, x: torch.Tensor) -> torch.Tensor:
-            """Return what the layers that look see of canvases."""
-            return _seen(*self._maps(x))
-
-        def _maps(self, x: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
             x = self.stem((x - _MEAN) / _DEVIATION)
             means = []
             for block in self.blocks:
                 x = block(x)
                 means.append(x.mean((2, 3)))
-            return means, x
+            strangeness = self.strange(torch.cat(means[1:], 1)).squeeze(1)
+            return self.head(self.dropout(means[-1])), strangeness, x
 
     class Ensemble(nn.Module):
         def __init__(self, members: Sequence[nn.Module]) -> None:

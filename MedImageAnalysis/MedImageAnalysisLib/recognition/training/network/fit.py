@@ -18,7 +18,7 @@ from .variation import varied_batch
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["State", "asked", "fit_member", "group_chances", "restored"]
+__all__ = ["asked", "fit_member", "restored"]
 
 State = Mapping[str, np.ndarray]
 
@@ -45,7 +45,7 @@ def fit_member(recipe: NetworkRecipe, collection: Collection, used: np.ndarray, 
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     draw = _Draw(recipe, collection, used, seed)
-    network = build_member(len(recipe.priors), recipe.widths, recipe.judging, dropout=plan.dropout)
+    network = build_member(len(recipe.priors), recipe.widths, recipe.judging, plan.dropout)
     network = network.to(memory_format=torch.channels_last)
     average = {name: value.clone() for name, value in network.state_dict().items()}
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.rate, weight_decay=plan.decay)
@@ -65,8 +65,7 @@ def restored(recipe: NetworkRecipe, state: State) -> torch.nn.Module:
     """Return the member with these weights, ready to be asked."""
     import torch
 
-    looking = recipe.looking if any(name.startswith("look.") for name in state) else 0
-    network = build_member(len(recipe.priors), recipe.widths, recipe.judging, looking)
+    network = build_member(len(recipe.priors), recipe.widths, recipe.judging)
     network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
     return network.eval()
 
@@ -137,7 +136,7 @@ class _Draw:
         self._y = torch.from_numpy(collection.categories[used])
         self._strangers = torch.from_numpy(collection.strangers)
         groups = np.array([case.group for case in collection.cases])[used]
-        self._chances = torch.from_numpy(group_chances(collection.categories[used], groups, recipe.priors))
+        self._chances = torch.from_numpy(_chances(collection.categories[used], groups, recipe.priors))
 
     def __call__(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return canvases in bytes, the categories of those that belong, and 0 (belongs) or 1 for all."""
@@ -162,7 +161,7 @@ class _Draw:
         return canvas.rot90(kind - 1)
 
 
-def group_chances(y: np.ndarray, groups: np.ndarray, priors: tuple[float, ...]) -> np.ndarray:
+def _chances(y: np.ndarray, groups: np.ndarray, priors: tuple[float, ...]) -> np.ndarray:
     """Return the chance of each case to be drawn: categories by their priors, and n cases of a group as √n groups."""
     _, index, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     chances = 1 / np.sqrt(sizes[index])

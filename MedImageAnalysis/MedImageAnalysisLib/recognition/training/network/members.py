@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from ....progress import Progress
 from ..data import collection_key
 from .canvases import Collection
 from .fit import State, asked, fit_member, restored
-from .look import fit_look
 from .recipe import NetworkRecipe
 
 __all__ = ["LeftOut", "left_out", "member", "parts_of"]
@@ -50,26 +48,13 @@ def member(recipe: NetworkRecipe, collection: Collection, index: int, work: Path
     plan = recipe.widths, recipe.judging, recipe.priors, recipe.mirror, recipe.schedule, recipe.variation, recipe.seed
     canvas = recipe.size, recipe.fill_marks, recipe.trim
     what = repr((collection_key(collection.cases), parts.tolist(), *canvas, (*plan, index)))
-    used = (parts >= 0) & (parts != index)
-    seed = recipe.seed + index
-    start = work / f"{recipe.name}-member-{index}"
-    state = _stored(start, what, lambda: fit_member(recipe, collection, used, seed, progress.part(0.0, 0.9)))
-    if recipe.looking:
-        state |= _stored(
-            work / f"{recipe.name}-look-{index}",
-            repr((what, recipe.looking)),
-            lambda: fit_look(recipe, collection, used, state, seed, progress.part(0.9, 1.0)),
-        )
-    return state
-
-
-def _stored(start: Path, what: str, compute: Callable[[], State]) -> dict[str, np.ndarray]:
-    path = start.with_name(f"{start.name}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npz")
-    if not path.is_file():
-        state = compute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **state)
-    with np.load(path, allow_pickle=False) as found:
+    stored = work / f"{recipe.name}-member-{index}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npz"
+    if not stored.is_file():
+        used = (parts >= 0) & (parts != index)
+        state = fit_member(recipe, collection, used, recipe.seed + index, progress)
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(stored, **state)
+    with np.load(stored, allow_pickle=False) as found:
         return dict(found)
 
 

@@ -66,9 +66,6 @@ class NetworkRecipe:
         before.
     judging : int
         Hidden units of what tells images that belong from those that do not; 0 = a linear one.
-    looking : int
-        Hidden units of what takes its place when the member is trained, and also sees where in the image maps are
-        strong; 0 = nothing does. For images that look much the same upside down.
     priors : tuple of float
         How common each category is in training, and for the probabilities that the model states.
     mirror : bool
@@ -97,7 +94,6 @@ class NetworkRecipe:
     members: int = 3
     widths: tuple[int, ...] = (16, 32, 64, 128)
     judging: int = 0
-    looking: int = 0
     mirror: bool = True
     schedule: Schedule = field(default_factory=Schedule)
     variation: Variation = field(default_factory=Variation)
