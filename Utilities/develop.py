@@ -41,7 +41,9 @@ def test(arguments: list[str]) -> int:
     """Run the whole test suite."""
     install_system_packages()
     set_up("test")
-    return run([PYTHON, "-m", "pytest", *arguments], {"QT_QPA_PLATFORM": "offscreen"})
+    # Two at a time, each file as a whole: what a file prepares once is not prepared twice.
+    parallel = ["-n", "2", "--dist", "loadfile"]
+    return run([PYTHON, "-m", "pytest", *parallel, *arguments], {"QT_QPA_PLATFORM": "offscreen"})
 
 
 def lint(arguments: list[str]) -> int:
