@@ -105,6 +105,7 @@ def test_the_map_depends_on_the_weights(shape_model):
 
     class Shuffled:
         spec, classes, population = shape_model.spec, shape_model.classes, shape_model.population
+        folder = shape_model.folder
 
         def weights(self):
             return arrays
