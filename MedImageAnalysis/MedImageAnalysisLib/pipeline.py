@@ -86,8 +86,7 @@ def _run(image: MedicalImage, preset: Preset, segmentation: Segmentation | None,
     stages = _Stages(image, preset)
     # Fractions are typical shares of the time, so that the bar moves evenly.
     to_nominal, from_nominal, assumption = _nominal_scale(image, preset)
-    working = scaled(image.pixels, to_nominal) if to_nominal != 1 else image.pixels
-    working = stages.preprocess(working, progress.part(0.0, 0.35))
+    working = stages.preprocess(_scaled_to(image, to_nominal), progress.part(0.0, 0.35))
     if segmentation is None:
         found = stages.segment(working, progress.part(0.35, 0.7))
     else:
@@ -152,6 +151,7 @@ def run_phases(
 
     if any(not same_grid(phase.pixels, phases[0].pixels) for phase in phases):
         raise GeometryError("The phases do not lie on one grid, so that they are not one heart. Read them again.")
+    preset = resolved(preset)
     outlining = progress.part(0.0, 0.7, "Outline every phase")
     sizes = [
         _ventricle_voxels(image, preset, part) for image, part in zip(phases, outlining.parts(len(phases)), strict=True)
@@ -163,7 +163,7 @@ def run_phases(
     both += phase_measurements(sizes, (ed, es))
     names = {measurement.name for measurement in both}
     measurements = tuple(m for m in first.measurements if m.name not in names) + both
-    recognitions = _Stages(first.image, resolved(preset)).recognize(
+    recognitions = _Stages(first.image, preset).recognize(
         first.processed, first.segmentation, first.features, measurements, progress.part(0.98, 1.0)
     )
     note = (
@@ -174,12 +174,16 @@ def run_phases(
     return replace(first, measurements=measurements, recognitions=recognitions, provenance=provenance), second
 
 
+def _scaled_to(image: MedicalImage, factor: float) -> sitk.Image:
+    """Return the pixels with their spacing times a factor; the image's own where it is 1."""
+    return scaled(image.pixels, factor) if factor != 1 else image.pixels
+
+
 def _ventricle_voxels(image: MedicalImage, preset: Preset, progress: Progress) -> float:
-    """Return how many voxels the left ventricle has in one phase, NaN if it was not found."""
-    stages = _Stages(image, resolved(preset))
+    """Return how many voxels the left ventricle has in one phase by a resolved preset, NaN if it was not found."""
+    stages = _Stages(image, preset)
     to_nominal, _, _ = _nominal_scale(image, preset)
-    working = scaled(image.pixels, to_nominal) if to_nominal != 1 else image.pixels
-    working = stages.preprocess(working, progress.part(0.0, 0.3))
+    working = stages.preprocess(_scaled_to(image, to_nominal), progress.part(0.0, 0.3))
     try:
         found = stages.segment(working, progress.part(0.3, 1.0))
     except UnsupportedImageError:
