@@ -19,7 +19,6 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -33,15 +32,13 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 from chest_xray_outlines import LAST_ROUND  # noqa: E402
 from train_chest_xray import FOLDS, Example, examples, fold_of  # noqa: E402
 
+from MedImageAnalysisLib.recognition.training.network.graph import store_in_half_precision  # noqa: E402
 from MedImageAnalysisLib.segmentation.pixel_classifier.frame import Frame  # noqa: E402
 from MedImageAnalysisLib.segmentation.pixel_classifier.stage import (  # noqa: E402
     LOCAL_SCALE,
     REFERENCE_SIZE,
     middle_ranks,
 )
-
-if TYPE_CHECKING:
-    import onnx
 
 SIZE = 192
 WIDTHS = (16, 32, 64, 96, 128)
@@ -57,8 +54,6 @@ DRAWN_WEIGHT = 1.5
 # Where the border of the heart is hidden, a network that weighs errors in and out alike draws it too narrow. This is
 # added to its log odds of heart: chosen by the bias of the ratio of out-of-fold outlines (folds 0 and 1).
 HEART_SHIFT = 0.4
-# Weights are stored in half precision, so that two networks fit into 5 MiB; they are computed with in single precision.
-LEAST_STORED_HALF = 256
 
 
 class Outliner(nn.Module):
@@ -289,7 +284,8 @@ def export(members: list[Outliner], path: Path) -> None:
     for length, value in zip(shape.dim[1:], (CHANNELS, SIZE, SIZE), strict=True):
         length.Clear()
         length.dim_value = value
-    stored_half(description)
+    # So that two networks fit into 5 MiB.
+    store_in_half_precision(description.graph)
     onnx.save(description, path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"frame": example.numpy()})
@@ -297,24 +293,6 @@ def export(members: list[Outliner], path: Path) -> None:
     if difference > 5e-3:
         raise SystemExit(f"{path}: onnxruntime differs from torch by {difference:.2g}.")
     print(f"{path}: {path.stat().st_size / 1024:.0f} KiB, differs from torch by {difference:.1e}", flush=True)
-
-
-def stored_half(model: onnx.ModelProto) -> None:
-    """Store large weights in half precision, each with a node that casts it back to single precision."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    graph = model.graph
-    casts = []
-    for tensor in graph.initializer:
-        weights = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or weights.size < LEAST_STORED_HALF:
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(weights.astype(np.float16), f"{name}_half"))
-        casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
 
 
 def main() -> None:

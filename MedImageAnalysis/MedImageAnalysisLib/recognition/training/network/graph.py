@@ -12,9 +12,10 @@ from ....errors import ExportError
 from .architecture import build_ensemble
 
 if TYPE_CHECKING:
+    import onnx
     import torch
 
-__all__ = ["OPSET", "as_onnx", "to_onnx"]
+__all__ = ["OPSET", "as_onnx", "store_in_half_precision", "to_onnx"]
 
 OPSET = 17
 # Tensors with fewer elements, such as biases, stay in single precision: they cost nothing.
@@ -62,13 +63,10 @@ def as_onnx(network: torch.nn.Module, size: int, outputs: Sequence[str]) -> byte
     return content
 
 
-def _in_half_precision(content: bytes) -> bytes:
-    """Store the large weights as half precision, cast to single where they are used."""
-    import onnx
+def store_in_half_precision(graph: onnx.GraphProto) -> None:
+    """Store the large weights of a graph as half precision, cast to single where they are used."""
     from onnx import TensorProto, helper, numpy_helper
 
-    model = onnx.load_model_from_string(content)
-    graph = model.graph
     casts: list[Any] = []
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
@@ -80,6 +78,13 @@ def _in_half_precision(content: bytes) -> bytes:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _in_half_precision(content: bytes) -> bytes:
+    import onnx
+
+    model = onnx.load_model_from_string(content)
+    store_in_half_precision(model.graph)
     model.producer_name = model.producer_version = ""
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
