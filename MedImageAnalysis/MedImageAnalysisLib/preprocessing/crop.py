@@ -13,7 +13,7 @@ from ..imaging.pixels import is_constant, mask_image, view
 from ..parameters import parameter
 from ..progress import Progress, run_filter
 from .mask_outside import Collimation, find_collimation
-from .picture_field import Box, find_field
+from .picture_field import Box, border_values, find_field
 from .scalar_step import ScalarStep
 from .step import STEPS
 
@@ -86,9 +86,7 @@ def _between_blades(image: sitk.Image) -> Box | None:
 
 def _in_darkness(values: np.ndarray, threshold: float) -> bool:
     """Tell whether the sides of the picture are dark: only then a bright object is the body, and not a part of it."""
-    sides = values[..., 0, :], values[..., -1, :], values[..., 0], values[..., -1]
-    border = np.concatenate([side.reshape(-1) for side in sides])
-    return float((border <= threshold).mean()) >= _DARK_BORDER
+    return float((border_values(values) <= threshold).mean()) >= _DARK_BORDER
 
 
 def _bright_object(image: sitk.Image, threshold: float, progress: Progress) -> Box | None:

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from ..imaging.histogram import percentiles
 from ..imaging.pixels import view
 
-__all__ = ["Box", "find_field"]
+__all__ = ["Box", "border_values", "find_field"]
 
 # First and last index along x, y (, z).
 Box = tuple[list[int], list[int]]
@@ -77,7 +77,7 @@ def _inside(values: np.ndarray) -> tuple[slice, ...] | None:
     deviation = np.pad(np.abs(values - gray), gap, mode="edge")
     closed = ndimage.grey_closing(deviation, size)[(slice(gap, -gap),) * values.ndim]
     parts, _ = ndimage.label(closed <= _TOLERANCE * (high - low))
-    at_border = np.unique(np.concatenate([part.reshape(-1) for part in _sides(parts)]))
+    at_border = np.unique(border_values(parts))
     field = ~np.isin(parts, at_border[at_border > 0])
     pieces, count = ndimage.label(ndimage.binary_opening(np.pad(field, 1, mode="edge"))[(slice(1, -1),) * field.ndim])
     if count == 0:
@@ -97,7 +97,7 @@ def _border_gray(values: np.ndarray, low: float, high: float) -> float | None:
     """Return the most common gray value at the border, or None if none is common."""
     if high <= low:
         return None
-    border = np.clip(np.concatenate([side.reshape(-1) for side in _sides(values)]), low, high)
+    border = np.clip(border_values(values), low, high)
     counts, edges = np.histogram(border, _BINS, (low, high))
     # Two neighboring bins, for a gray value may lie between them.
     both = counts[:-1] + counts[1:]
@@ -107,6 +107,7 @@ def _border_gray(values: np.ndarray, low: float, high: float) -> float | None:
     return float(np.median(border[(border >= edges[best]) & (border <= edges[best + 2])]))
 
 
-def _sides(values: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the first and last rows and columns (of each slice)."""
-    return values[..., 0, :], values[..., -1, :], values[..., 0], values[..., -1]
+def border_values(values: np.ndarray) -> np.ndarray:
+    """Return what stands in the first and last rows and columns (of each slice), in one dimension."""
+    sides = values[..., 0, :], values[..., -1, :], values[..., 0], values[..., -1]
+    return np.concatenate([side.reshape(-1) for side in sides])
