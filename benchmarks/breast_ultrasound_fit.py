@@ -18,6 +18,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 from breast_ultrasound_net import Member, losses  # noqa: E402
 from breast_ultrasound_views import Pictures, halved, margins, varied  # noqa: E402
 
+from MedImageAnalysisLib.recognition.training.network.device import training_device  # noqa: E402
+
 BATCH = 16
 RATE = 3e-3
 DECAY = 0.03
@@ -33,9 +35,16 @@ WATCHED = 15
 
 def train_member(pictures: Pictures, seed: int, epochs: int, watch: Callable[[Member], str] | None = None) -> Member:
     """Return a member trained on these pictures; `watch` says how good it is, which changes nothing."""
+    torch.backends.cudnn.deterministic = True
     torch.manual_seed(seed)
+    # Everything that is made while a device is in use is made there.
+    with training_device():
+        return _learned(pictures, seed, epochs, watch).to("cpu")
+
+
+def _learned(pictures: Pictures, seed: int, epochs: int, watch: Callable[[Member], str] | None) -> Member:
     plain, smooth, mask = (halved(getattr(pictures, name)) for name in ("plain", "smooth", "mask"))
-    category, margin = torch.from_numpy(pictures.category), torch.from_numpy(margins(pictures.mask))
+    category, margin = torch.as_tensor(pictures.category), torch.as_tensor(margins(pictures.mask))
     balance = 1 / torch.tensor(DRAWN)
 
     def loss(member: Member, chosen: torch.Tensor, done: float, random: torch.Generator) -> torch.Tensor:
@@ -46,7 +55,7 @@ def train_member(pictures: Pictures, seed: int, epochs: int, watch: Callable[[Me
         outputs = member(x.contiguous(memory_format=torch.channels_last))
         return losses(outputs, truth, margin[chosen], category[chosen], balance)
 
-    chances = torch.from_numpy((np.array(DRAWN) / np.bincount(pictures.category))[pictures.category])
+    chances = torch.as_tensor((np.array(DRAWN) / np.bincount(pictures.category))[pictures.category])
     return _descended(Member().to(memory_format=torch.channels_last), loss, chances, seed, epochs, watch)
 
 
@@ -63,7 +72,7 @@ def _descended(
     `loss_of` takes the network, indices of a batch of cases, the share of the epochs that are done, and a generator of
     random numbers; `chances` (cases,) are those of each case to be drawn.
     """
-    random = torch.Generator().manual_seed(seed)
+    random = torch.Generator(torch.get_default_device()).manual_seed(seed)
     average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     steps = len(chances) // BATCH
@@ -106,4 +115,4 @@ def seen(member: Member, canvases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         first, second = member(x), member(x.flip(-1))
         scores.append((first[0] + second[0]) / 2)
         lesions.append(torch.sigmoid((first[2] + second[2].flip(-1)) / 2))
-    return torch.cat(scores).numpy(), torch.cat(lesions)[:, 0].numpy()
+    return torch.cat(scores).cpu().numpy(), torch.cat(lesions)[:, 0].cpu().numpy()

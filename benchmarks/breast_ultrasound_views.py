@@ -99,7 +99,7 @@ def margins(mask: np.ndarray) -> np.ndarray:
 
 def whole(canvases: np.ndarray) -> torch.Tensor:
     """Return canvases of bytes with values 0 to 1, shape (batch, 1, CANVAS, CANVAS)."""
-    return torch.from_numpy(canvases)[:, None].float() / 255
+    return torch.as_tensor(canvases)[:, None].float() / 255
 
 
 def halved(canvases: np.ndarray) -> torch.Tensor:

@@ -12,6 +12,7 @@ from ....errors import MissingPackageError
 from ....progress import Progress
 from .architecture import build_member
 from .canvases import Collection
+from .device import training_device
 from .recipe import NetworkRecipe
 from .variation import varied_batch
 
@@ -30,7 +31,7 @@ def fit_member(recipe: NetworkRecipe, collection: Collection, used: np.ndarray, 
     ----------
     used : numpy.ndarray of bool, shape (cases,)
     seed : int
-        The same seed, data and version of PyTorch give the same weights.
+        The same seed, data, version of PyTorch and kind of device give the same weights.
 
     Raises
     ------
@@ -41,12 +42,22 @@ def fit_member(recipe: NetworkRecipe, collection: Collection, used: np.ndarray, 
         import torch
     except ImportError as missing:
         raise MissingPackageError("Training a network needs PyTorch. Install it with: pip install torch") from missing
-    plan = recipe.schedule
+    # Sums in another order would give other weights.
     torch.set_num_threads(1)
+    torch.backends.cudnn.deterministic = True
     torch.manual_seed(seed)
+    # Everything that is made while a device is in use is made there.
+    with training_device():
+        return _descended(recipe, collection, used, seed, progress)
+
+
+def _descended(recipe: NetworkRecipe, collection: Collection, used: np.ndarray, seed: int, progress: Progress) -> State:
+    import torch
+
+    plan = recipe.schedule
     draw = _Draw(recipe, collection, used, seed)
     network = build_member(len(recipe.priors), recipe.widths, recipe.judging, plan.dropout)
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(torch.get_default_device(), memory_format=torch.channels_last)
     average = {name: value.clone() for name, value in network.state_dict().items()}
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.rate, weight_decay=plan.decay)
     for step in range(plan.steps):
@@ -58,7 +69,7 @@ def fit_member(recipe: NetworkRecipe, collection: Collection, used: np.ndarray, 
         loss.backward()
         optimizer.step()
         _remember(average, network.state_dict(), min(plan.memory, (step + 1) / (step + 10)))
-    return {name: value.numpy().copy() for name, value in average.items()}
+    return {name: value.cpu().numpy().copy() for name, value in average.items()}
 
 
 def restored(recipe: NetworkRecipe, state: State) -> torch.nn.Module:
@@ -129,14 +140,14 @@ class _Draw:
     def __init__(self, recipe: NetworkRecipe, collection: Collection, used: np.ndarray, seed: int) -> None:
         import torch
 
-        self.random = torch.Generator().manual_seed(seed)
+        self.random = torch.Generator(torch.get_default_device()).manual_seed(seed)
         self.numbers = np.random.default_rng(seed)
         self._plan = recipe.schedule
-        self._own = torch.from_numpy(collection.canvases[used])
-        self._y = torch.from_numpy(collection.categories[used])
-        self._strangers = torch.from_numpy(collection.strangers)
+        self._own = torch.as_tensor(collection.canvases[used])
+        self._y = torch.as_tensor(collection.categories[used])
+        self._strangers = torch.as_tensor(collection.strangers)
         groups = np.array([case.group for case in collection.cases])[used]
-        self._chances = torch.from_numpy(_chances(collection.categories[used], groups, recipe.priors))
+        self._chances = torch.as_tensor(_chances(collection.categories[used], groups, recipe.priors))
 
     def __call__(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return canvases in bytes, the categories of those that belong, and 0 (belongs) or 1 for all."""
