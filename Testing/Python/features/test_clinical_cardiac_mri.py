@@ -1,4 +1,4 @@
-"""Volumes, mass and ejection fraction of the left ventricle, on segmentations of known size."""
+"""Volumes, mass and ejection fractions of the ventricles, on segmentations of known size."""
 
 import math
 
@@ -11,6 +11,7 @@ from MedImageAnalysisLib.errors import InvalidSettingError
 from MedImageAnalysisLib.features.clinical.cardiac_mri import (
     LeftVentricle,
     LeftVentricleCine,
+    RightVentricle,
     ejection_fraction,
     end_phases,
     two_phases,
@@ -136,3 +137,30 @@ def test_two_existing_segmentations_give_volumes_mass_and_fraction():
     assert found["left_ventricular_end_systolic_volume"].value == pytest.approx(8.0)
     assert found["left_ventricular_end_diastolic_mass"].value == pytest.approx(12.6)
     assert found["left_ventricular_ejection_fraction"].value == pytest.approx(60.0)
+
+
+def with_right_ventricle(phase_of_left, voxels):
+    image, segmentation = phase_of_left
+    labels = sitk.Image(segmentation.labelmap)
+    width, height, _ = labels.GetSize()
+    for number in range(voxels):
+        labels[number % width, number // width % height, 3] = 3
+    return image, Segmentation((labels,), (*segmentation.segments, segment("right-ventricle", 3)))
+
+
+def test_the_right_ventricle_has_a_volume_or_the_reason_why_not():
+    (volume,) = RightVentricle()(*with_right_ventricle(phase(500), 250), Progress())
+    assert volume.value == pytest.approx(250 * 40 / 1000)
+    assert volume.unit == "mL"
+    (missing,) = RightVentricle()(*phase(500), Progress())
+    assert math.isnan(missing.value)
+    assert "right ventricle" in missing.reason
+
+
+def test_two_phases_give_the_ejection_fraction_of_each_side_that_was_outlined():
+    ed, es = with_right_ventricle(phase(500), 300), with_right_ventricle(phase(200), 150)
+    found = by_name(two_phases(ed, es, Progress()))
+    assert found["left_ventricular_ejection_fraction"].value == pytest.approx(60.0)
+    assert found["right_ventricular_ejection_fraction"].value == pytest.approx(50.0)
+    assert found["right_ventricular_end_diastolic_volume"].value == pytest.approx(300 * 40 / 1000)
+    assert not any(name.startswith("right") for name in by_name(two_phases(phase(500), phase(200), Progress())))

@@ -1,9 +1,9 @@
-"""The left ventricle in short-axis MRI: found in phantoms of known volume and in real hearts."""
+"""The ventricles in short-axis MRI: found in phantoms of known volume and in real hearts."""
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cardiac_phantom import BLOOD, MUSCLE, SIZE, SPACING, short_axis
+from cardiac_phantom import BLOOD, LUNG, MUSCLE, SIZE, SPACING, short_axis
 
 from MedImageAnalysisLib.errors import Cancelled, UnsupportedImageError
 from MedImageAnalysisLib.progress import Progress
@@ -88,7 +88,7 @@ def test_finds_the_pool_in_the_frames_of_a_beating_slice():
 def test_segments_carry_their_terminology():
     image, _ = short_axis(22.0)
     segments = CardiacMRI()(image, None, Progress()).segments
-    assert [s.type.value for s in segments] == ["87878005", "49848007"]
+    assert [s.type.value for s in segments] == ["87878005", "49848007", "53085002"]
 
 
 def test_refuses_where_there_is_no_ventricle():
@@ -137,3 +137,61 @@ def test_real_ventricles_are_outlined(patient, real_data):
     found = sitk.GetArrayFromImage(CardiacMRI()(image, None, Progress()).labelmap)
     assert dice(found == 1, truth == 3) > 0.88
     assert dice(found == 2, truth == 2) > 0.6
+
+
+def crescent(image, labels):
+    """The blood of the right ventricle in the phantom: what is as bright as it, and not the left pool."""
+    return (sitk.GetArrayFromImage(image) > 110) & (labels == 0)
+
+
+@pytest.fixture
+def heart():
+    return short_axis(24.0)
+
+
+def test_the_blood_behind_the_septum_is_the_right_ventricle(heart):
+    image, labels = heart
+    found = CardiacMRI()(image, None, Progress())
+    assert [s.type.value for s in found.segments] == ["87878005", "49848007", "53085002"]
+    assert dice(sitk.GetArrayFromImage(found.labelmap) == 3, crescent(image, labels)) > 0.9
+
+
+def test_fat_behind_the_thin_free_wall_is_not_blood(heart):
+    image, labels = heart
+    values, blood = sitk.GetArrayFromImage(image), crescent(image, labels)
+    y, x = np.meshgrid(*(np.arange(SIZE) * SPACING[0],) * 2, indexing="ij")
+    for number in range(len(values)):
+        pool = 24.0 * (1 - 0.07 * number) + 4
+        away = np.hypot(y - 100, (x - 80) * 0.8)
+        outside = (labels[number] == 0) & (x < 100)
+        values[number][outside & (away >= pool) & (away < pool + 4.5)] = MUSCLE
+        values[number][outside & (away >= pool + 4.5) & (away < pool + 25)] = BLOOD * 0.9
+    fatty = sitk.GetImageFromArray(values)
+    fatty.CopyInformation(image)
+    found = sitk.GetArrayFromImage(CardiacMRI()(fatty, None, Progress()).labelmap) == 3
+    assert dice(found, blood) > 0.85
+
+
+def test_the_patients_right_is_known_from_the_geometry():
+    image, labels = short_axis(24.0)
+    values = sitk.GetArrayFromImage(image)
+    blood = crescent(image, labels)
+    # As much blood lies on the other side of the left ventricle.
+    values[:, :, 80:] = np.where(labels[:, :, 80:] > 0, values[:, :, 80:], values[:, :, 67:7:-1])
+    both = sitk.GetImageFromArray(values)
+    both.CopyInformation(image)
+    straight = sitk.GetArrayFromImage(CardiacMRI()(both, None, Progress()).labelmap) == 3
+    assert np.count_nonzero(straight & blood) > np.count_nonzero(straight & ~blood)
+    both.SetDirection((-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0))
+    turned = sitk.GetArrayFromImage(CardiacMRI()(both, None, Progress()).labelmap) == 3
+    assert turned.any()
+    assert np.count_nonzero(turned & blood) < np.count_nonzero(turned & ~blood)
+
+
+def test_a_heart_without_blood_behind_its_wall_has_no_right_ventricle(heart):
+    image, labels = heart
+    values = np.where(labels == 0, LUNG, sitk.GetArrayFromImage(image)).astype(np.float32)
+    alone = sitk.GetImageFromArray(values)
+    alone.CopyInformation(image)
+    assert len(CardiacMRI()(alone, None, Progress()).segments) == 2
+    assert len(CardiacMRI(right_ventricle=False)(image, None, Progress()).segments) == 2

@@ -14,10 +14,11 @@ RADIUS_STEP_MM = 0.75
 
 @dataclass(frozen=True)
 class Rays:
-    """Rays of `reach` mm in a plane with pixels of the size `spacing` (y, x) in mm."""
+    """So many rays of `reach` mm in a plane with pixels of the size `spacing` (y, x) in mm."""
 
     spacing: tuple[float, float]
     reach: float
+    count: int = ANGLES
 
     @property
     def radii(self) -> np.ndarray:
@@ -25,12 +26,16 @@ class Rays:
 
     @property
     def angles(self) -> np.ndarray:
-        return np.arange(ANGLES) * (2 * np.pi / ANGLES)
+        return np.arange(self.count) * (2 * np.pi / self.count)
 
-    def image(self, plane: np.ndarray, center: tuple[float, float]) -> np.ndarray:
-        """Return the intensities along the rays, shape (angles, radii); `center` is (y, x) in pixels."""
+    def image(self, plane: np.ndarray, center: tuple[float, float], start: np.ndarray | float = 0.0) -> np.ndarray:
+        """Return the intensities along the rays, shape (angles, radii).
+
+        `center` is (y, x) in pixels; the rays start at the radius `start` (mm), one for all or one for each angle.
+        """
         directions = np.stack([np.sin(self.angles), np.cos(self.angles)], axis=-1)
-        offsets = self.radii[None, :, None] * directions[:, None] / np.array(self.spacing)
+        radii = np.reshape(start, (-1, 1)) + self.radii
+        offsets = radii[:, :, None] * directions[:, None] / np.array(self.spacing)
         return sample(plane, np.array(center) + offsets)
 
     def disk(self, shape: tuple[int, int], center: tuple[float, float], border: np.ndarray) -> np.ndarray:
@@ -49,23 +54,25 @@ def sample(plane: np.ndarray, points: np.ndarray) -> np.ndarray:
     return map_coordinates(plane, np.moveaxis(points, -1, 0), order=1, mode="nearest", output=np.float32)
 
 
-def closed_path(cost: np.ndarray, stiffness: float) -> np.ndarray:
+def closed_path(cost: np.ndarray, stiffness: float, jump: int = 2) -> np.ndarray:
     """Return one index per row such that their costs and `stiffness` times their jumps add up to the least.
+
+    No jump is longer than `jump`.
 
     Rows are angles: the last is the neighbor of the first. The path goes round three times, and the middle round is
     kept, which closes it but for very unlikely ties (Amini, Weymouth, Jain 1990, doi:10.1109/34.57681).
     """
     rounds = np.concatenate([cost] * 3)
-    steps = np.arange(-2, 3)
+    steps = np.arange(-jump, jump + 1)
     count = cost.shape[1]
     reachable = np.arange(count)[:, None] + steps
     valid = (reachable >= 0) & (reachable < count)
     reachable = np.clip(reachable, 0, count - 1)
-    jump = np.where(valid, stiffness * np.abs(steps), np.inf)
+    price = np.where(valid, stiffness * np.abs(steps), np.inf)
     total = rounds[0]
     came_from = np.empty(rounds.shape, np.intp)
     for row in range(1, len(rounds)):
-        candidates = total[reachable] + jump
+        candidates = total[reachable] + price
         best = candidates.argmin(axis=1)
         came_from[row] = reachable[np.arange(count), best]
         total = candidates[np.arange(count), best] + rounds[row]

@@ -11,7 +11,7 @@ from .borders import LEAST_RADIUS_MM, MUSCLE_MM, pool_border, wall_border
 from .polar import Rays
 from .ventricle import Axis
 
-__all__ = ["Ring", "trace_rings", "ventricular"]
+__all__ = ["Ring", "basal_first", "trace_rings", "ventricular"]
 
 _REACH_MM = 60.0
 # The pool narrows toward the apex and hardly widens toward the base.
@@ -108,18 +108,24 @@ def ventricular(rings: dict[int, Ring], radii: np.ndarray) -> dict[int, Ring]:
 
     A basal slice belongs to the ventricle where most of the circumference is muscle; the base is the wider end.
     """
-    numbers = sorted(rings)
-    if len(numbers) < _LEAST_SLICES:
+    if len(rings) < _LEAST_SLICES:
         return rings
-    third = max(1, len(numbers) // 3)
-    ends = [np.mean([rings[number].pool.mean() for number in part]) for part in (numbers[:third], numbers[-third:])]
+    numbers = basal_first(rings)
     usual = float(np.median([np.median(ring.wall - ring.pool) for ring in rings.values()]))
     dropped = []
-    for number in (numbers if ends[0] > ends[1] else numbers[::-1])[: max(1, int(_MOST_BASAL_SHARE * len(numbers)))]:
+    for number in numbers[: max(1, int(_MOST_BASAL_SHARE * len(numbers)))]:
         if _surrounded(rings[number], radii, usual) >= _SURROUNDED:
             break
         dropped.append(number)
     return {number: ring for number, ring in rings.items() if number not in dropped}
+
+
+def basal_first(rings: dict[int, Ring]) -> list[int]:
+    """Return the numbers of the slices from the base, the wider end, to the apex."""
+    numbers = sorted(rings)
+    third = max(1, len(numbers) // 3)
+    ends = [np.mean([rings[number].pool.mean() for number in part]) for part in (numbers[:third], numbers[-third:])]
+    return numbers if ends[0] > ends[1] else numbers[::-1]
 
 
 def _surrounded(ring: Ring, radii: np.ndarray, usual: float) -> float:
