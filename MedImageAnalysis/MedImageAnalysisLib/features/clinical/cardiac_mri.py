@@ -32,7 +32,9 @@ _MM3_PER_ML = 1000.0
 _ONE_PHASE = (
     "One image is one phase of the heartbeat: analyze end-diastole and end-systole, then use ejection_fraction(ed, es)."
 )
-_ROUGH = " Only as good as the outlines of the right ventricle: those of cardiac-mri were 8 to 18 points off on public hearts."
+_ROUGH = (
+    " As rough as the outlines of the right ventricle: with those of cardiac-mri 8 to 18 points off on public hearts."
+)
 # Repeated acquisitions of one volume differ in spacing by rounding only.
 _SPACING_TOLERANCE = 1e-3
 # With fewer phases, the median of three would hide the ends of the heartbeat.
