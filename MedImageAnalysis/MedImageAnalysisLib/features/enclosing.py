@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .hull import Hull, convex_hull
+from .hull import Hull
 
 __all__ = ["ellipsoid_area", "minimum_bounding_box", "minimum_ellipsoid"]
 
@@ -14,6 +14,8 @@ _ELLIPSOID_ITERATIONS = 20_000
 # More sides than this have only hulls that are nearly round, whose boxes hardly differ.
 _LARGEST_SIDES = 200
 _SERIES_TERMS = 21
+# A facet faces the light if the cosine of its angle with it is larger; upright ones differ from 0 by rounding.
+_FACING = 1e-9
 
 
 def minimum_bounding_box(hull: Hull) -> np.ndarray:
@@ -34,29 +36,30 @@ def minimum_bounding_box(hull: Hull) -> np.ndarray:
     normals = hull.normals * np.take_along_axis(upward, first[:, None], axis=1)
     sides, side = np.unique(np.round(normals, 9), axis=0, return_inverse=True)
     areas = np.bincount(side.ravel(), hull.facet_areas)
+    edges = hull.points[hull.edges[:, 1]] - hull.points[hull.edges[:, 0]]
     for normal in sides[np.argsort(-areas, kind="stable")[:_LARGEST_SIDES]]:
         height = np.ptp(hull.points @ normal)
-        base = _minimum_rectangle(hull.points @ _plane_axes(normal))
+        facing = hull.normals @ normal > _FACING
+        outline = facing[hull.sides[:, 0]] != facing[hull.sides[:, 1]]
+        base = _minimum_rectangle(hull.points, normal, edges[outline])
         if height * base.prod() < best.prod():
             best = np.append(base, height)
     return best
 
 
-def _plane_axes(normal: np.ndarray) -> np.ndarray:
-    """Return two orthonormal columns that span the plane across `normal`."""
-    helper = np.eye(3)[np.abs(normal).argmin()]
-    first = np.cross(normal, helper)
-    first /= np.linalg.norm(first)
-    return np.stack([first, np.cross(normal, first) / np.linalg.norm(normal)], axis=1)
+def _minimum_rectangle(points: np.ndarray, normal: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the sides of the least rectangle that encloses the shadow of points along `normal`.
 
-
-def _minimum_rectangle(points: np.ndarray) -> np.ndarray:
-    """Return the sides of the least rectangle that encloses points of the plane."""
-    hull = convex_hull(points)
-    across = hull.points @ hull.normals.T
-    along = hull.points @ (hull.normals @ np.array([[0.0, 1.0], [-1.0, 0.0]])).T
-    sides = np.stack([np.ptp(across, axis=0), np.ptp(along, axis=0)], axis=1)
-    return sides[sides.prod(axis=1).argmin()]
+    `edges` are those along the outline of the side that faces the light: the sides of the shadow.
+    """
+    x, y, z = normal
+    turned = edges @ np.array([[0, z, -y], [-z, 0, x], [y, -x, 0]])
+    lengths = np.sqrt((turned**2).sum(axis=1))
+    # The cross product with the normal leaves out what of an edge is upright; the other direction must be rid of it.
+    across = turned @ points.T
+    along = (edges - (edges @ normal)[:, None] * normal) @ points.T
+    sides = np.stack([across.max(axis=1) - across.min(axis=1), along.max(axis=1) - along.min(axis=1)]) / lengths
+    return sides[:, sides.prod(axis=0).argmin()]
 
 
 def minimum_ellipsoid(points: np.ndarray) -> np.ndarray:

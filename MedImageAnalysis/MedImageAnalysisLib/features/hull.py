@@ -27,6 +27,8 @@ class Hull:
         Area in 3D, length in 2D, of each facet.
     volume, area : float
         Volume and area in 3D; area and perimeter in 2D.
+    edges, sides : numpy.ndarray of int, shape (edges, 2)
+        In 3D, the two corners of each edge, and the two facets that meet there; in 2D there are none.
     """
 
     points: np.ndarray
@@ -34,6 +36,8 @@ class Hull:
     facet_areas: np.ndarray
     volume: float
     area: float
+    edges: np.ndarray
+    sides: np.ndarray
 
 
 def convex_hull(points: np.ndarray) -> Hull:
@@ -45,7 +49,25 @@ def convex_hull(points: np.ndarray) -> Hull:
     edges = corners[:, 1:] - corners[:, :1]
     solid = points.shape[1] == 3
     sizes = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]) / 2 if solid else edges[:, 0], axis=1)
-    return Hull(points[hull.vertices], hull.equations[:, :-1], sizes, float(hull.volume), float(hull.area))
+    edges, sides = _edges(hull.simplices, hull.neighbors) if solid else (np.empty((0, 2), int),) * 2
+    return Hull(
+        points[hull.vertices],
+        hull.equations[:, :-1],
+        sizes,
+        float(hull.volume),
+        float(hull.area),
+        np.searchsorted(hull.vertices, edges),
+        sides,
+    )
+
+
+def _edges(triangles: np.ndarray, neighbors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the corners of each edge, and its two triangles; neighbor k of a triangle lies opposite its corner k."""
+    edges = np.concatenate([triangles[:, [1, 2]], triangles[:, [2, 0]], triangles[:, [0, 1]]])
+    own = np.tile(np.arange(len(triangles)), 3)
+    other = neighbors.T.ravel()
+    once = own < other
+    return edges[once], np.stack([own[once], other[once]], axis=1)
 
 
 def far_points(points: np.ndarray) -> np.ndarray:
