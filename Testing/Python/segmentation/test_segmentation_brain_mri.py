@@ -78,6 +78,16 @@ def test_finds_brain_and_tissues_whatever_the_weighting(weighting, labels, true_
     assert dice(tissues == GRAY, labels == GRAY) > 0.88
 
 
+def test_in_flair_the_film_between_gray_matter_and_fluid_is_not_white_matter(labels):
+    # Sharp borders blurred by a voxel: half gray matter, half fluid is as bright as white matter.
+    image = sitk.DiscreteGaussian(head_image("flair", labels, bias=0, noise=1), SPACING**2)
+    tissues, _ = parts_of(BrainMRI(contrast="flair")(image, None, Progress()))
+    deep = labels == WHITE
+    assert dice(tissues == WHITE, deep) > 0.9
+    outside = (tissues == WHITE) & ellipsoid(90 - 14, 98 - 14, 82 - 14) & ~ellipsoid(90 - 21, 98 - 21, 82 - 21)
+    assert np.count_nonzero(outside) < 0.01 * np.count_nonzero(deep)
+
+
 def test_tissues_fill_the_brain_exactly(labels):
     tissues, brain = parts_of(BrainMRI()(head_image("t1", labels, bias=0), None, Progress()))
     assert np.array_equal(tissues > 0, brain)

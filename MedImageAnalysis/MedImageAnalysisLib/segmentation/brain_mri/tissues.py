@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -10,6 +12,7 @@ from ...imaging.pixels import axis_lengths, mask_image, view
 from ...progress import Progress
 from ...terminology import generic_segment
 from ..generic.clustering import TissueClasses
+from .extraction import distance_to
 from .mixture import mixed_classes
 
 __all__ = ["CONTRASTS", "classify_tissues"]
@@ -24,6 +27,9 @@ _MIXED = ("t1", "t2")
 _SHELL_MM = (8.0, 20.0)
 _RIM_MM = (1.0, 5.0)
 _DEPTH_STEP_MM = 2.0
+# White matter is thicker than twice the first, and reaches no further than the second beyond where it is.
+_FILM_MM, _BESIDE_CORE_MM = 1.0, 2.0
+_LEAST_WHITE_MM3 = 1000.0
 
 
 def classify_tissues(
@@ -55,10 +61,26 @@ def classify_tissues(
     else:
         method = TissueClasses(classes=3, smoothness=smoothness, region="previous")
         classes = view(method(region, start, progress.part(0.2, 0.95)).labelmap)
-    order = _ORDERS[found]
+    classified = np.array((0, *_ORDERS[found]), np.uint8)[classes]
+    if found == "flair":
+        classified[_films(classified == WHITE, region)] = GRAY
     tissues = np.zeros(brain.shape, np.uint8)
-    tissues[box] = np.array((0, *order), np.uint8)[classes]
+    tissues[box] = classified
     return tissues
+
+
+def _films(white: np.ndarray, image: sitk.Image) -> np.ndarray:
+    """Return what is too thin to be white matter: in FLAIR, voxels half gray matter and half fluid are as bright.
+
+    They lie in a film over the cortex, while white matter hangs together in large thick pieces.
+    """
+    spacing = image.GetSpacing()
+    core = distance_to(~white, image) > max(_FILM_MM, min(spacing))
+    pieces = view(sitk.ConnectedComponent(mask_image(core, image)))
+    sizes = np.bincount(pieces.reshape(-1)) * math.prod(spacing)
+    large = sizes >= _LEAST_WHITE_MM3
+    large[0] = False
+    return white & (distance_to(large[pieces], image) > _BESIDE_CORE_MM) if large.any() else np.zeros_like(white)
 
 
 def _contrast(classes: np.ndarray, spacing: tuple[float, ...]) -> str:
