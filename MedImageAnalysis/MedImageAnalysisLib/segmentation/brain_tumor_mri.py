@@ -33,6 +33,13 @@ _LEAST_SHELL_MM = 8.0
 _CORE_SHARE = 0.35
 # Below this the skull base and the face begin.
 _BRAIN_HEIGHT_MM = 95.0
+# In a sagittal or coronal slice the brain ends so far below the vertex; the picture's lower border cuts off a neck
+# that is wider than this share of the head.
+_NECK_MM, _NECK_SHARE = 125.0, 0.2
+# Where the picture is cut close all around, the lower border still shows more than the upper one by this factor.
+_NECK_MORE = 1.3
+# Pictures may have a narrow black frame.
+_RIM_PARTS = 40
 # A tumor lies among brain; within this distance of a vessel of the skull base there is bone, air and fat.
 _AROUND_MM = 5.0
 _BRAINLIKE = 2.5
@@ -109,7 +116,10 @@ class BrainTumorMRI(SegmentationMethod):
 
 
 def _inner_head(image: sitk.Image, progress: Progress) -> np.ndarray:
-    """Return what lies deeper in the head than scalp and skull; of a volume the upper part only."""
+    """Return what lies deeper in the head than scalp and skull; of a volume the upper part only.
+
+    Of a slice that shows the neck, too.
+    """
     values = view(image)
     low, high = np.percentile(values, (2, 98))
     progress.step()
@@ -119,14 +129,24 @@ def _inner_head(image: sitk.Image, progress: Progress) -> np.ndarray:
     sizes = np.bincount(pieces.reshape(-1))
     sizes[0] = 0
     progress.step(fraction=0.3)
-    depth = -distance_to(_filled(pieces == sizes.argmax()), image)
+    head = _filled(pieces == sizes.argmax())
+    depth = -distance_to(head, image)
     progress.step(fraction=0.7)
     inner = depth > max(_SHELL_SHARE * depth.max(), _LEAST_SHELL_MM)
     if inner.ndim == 3:
         inner &= _upper_head(inner, image)
+    elif _shows_neck(head):
+        inner[np.flatnonzero(head.any(axis=1))[0] + round(_NECK_MM / image.GetSpacing()[1]) :] = False
     if not inner.any():
         raise UnsupportedImageError("No head stands out from the background of this image.")
     return inner
+
+
+def _shows_neck(head: np.ndarray) -> bool:
+    """Tell whether a slice is a sagittal or coronal one: the head goes on below the picture, and not above it."""
+    rim = 1 + len(head) // _RIM_PARTS
+    wide, below, above = (np.count_nonzero(part.any(axis=0)) for part in (head, head[-rim:], head[:rim]))
+    return below > _NECK_SHARE * wide and below > _NECK_MORE * above
 
 
 def _upper_head(head: np.ndarray, image: sitk.Image) -> np.ndarray:

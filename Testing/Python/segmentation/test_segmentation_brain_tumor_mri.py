@@ -51,6 +51,21 @@ def test_necrosis_within_the_rim_belongs_to_it():
     assert dice(found, tumor) > 0.85
 
 
+@pytest.mark.parametrize("tumor_mm", [0.0, 9.0])
+def test_what_enhances_in_the_neck_is_no_candidate(tumor_mm):
+    slice_of_head, tumor = head((120, 120), tumor_mm)
+    values = np.pad(sitk.GetArrayFromImage(slice_of_head), ((0, 40), (0, 0)), constant_values=2.0)
+    values[100:, 35:85] = 100.0
+    values[135:148, 50:64] = 200.0
+    sagittal = sitk.GetImageFromArray(values + np.random.default_rng(3).normal(0, 3, values.shape).astype(np.float32))
+    sagittal.SetSpacing(slice_of_head.GetSpacing())
+    found = sitk.GetArrayFromImage(BrainTumorMRI()(sagittal, None, Progress()).labelmap) > 0
+    assert not found[120:].any()
+    assert found.any() == bool(tumor_mm)
+    if tumor_mm:
+        assert dice(found[:120], tumor) > 0.85
+
+
 @pytest.mark.parametrize("shape", [(120, 120), (112, 112, 112)])
 def test_proposes_nothing_in_a_brain_with_a_vessel_only(shape):
     found = BrainTumorMRI()(head(shape)[0], None, Progress())
