@@ -143,12 +143,14 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.analysis = None
         self.choices = None
         self.training = None
+        self.cine = None
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
 
     def setup(self) -> None:
         """Build the panel when the user opens the module for the first time."""
         from MedImageAnalysisLib.panel.choices import Choices
+        from MedImageAnalysisLib.panel.cine_section import CineSection
         from MedImageAnalysisLib.panel.training_section import TrainingSection
 
         ScriptedLoadableModuleWidget.setup(self)
@@ -163,6 +165,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.training = TrainingSection(
             self.ui, self.logic, self._chosenPreset, self._ensurePackages, models_changed=self._fillModels
         )
+        self.cine = CineSection(self.ui, self.logic, self._ensurePackages, show=self._showAnalysis)
         with self.analysis.errors_shown():
             self.choices.fill_presets()
         self._fillModels()
@@ -176,6 +179,7 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Stop what runs when the application closes or the module is reloaded."""
         self.analysis.abandon()
         self.training.controls.abandon()
+        self.cine.controls.abandon()
         self.setParameterNode(None)
         self.removeObservers()
 
@@ -185,12 +189,13 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self) -> None:
         """Do not react to the parameter node while another module is shown."""
-        if not self.analysis.running:
+        if not (self.analysis.running or self.cine.controls.running):
             self.setParameterNode(None)
 
     def onSceneStartClose(self, caller, event) -> None:
         """Forget what belongs to the scene that is being closed."""
         self.analysis.abandon()
+        self.cine.controls.abandon()
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event) -> None:
@@ -270,11 +275,14 @@ class MedImageAnalysisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _keep(self, analysis) -> None:
         """Turn an analysis into nodes, and show them."""
+        stillThere = slicer.mrmlScene.IsNodePresent(self._analyzedVolume)
+        self._showAnalysis(analysis, self.logic.createNodes(analysis, self._analyzedVolume if stillThere else None))
+
+    def _showAnalysis(self, analysis, nodes) -> None:
+        """Show an analysis and its nodes as the results."""
         from MedImageAnalysisLib.panel.rich_text import findings_html, summary_html
 
         inputs = self._parameterNode
-        stillThere = slicer.mrmlScene.IsNodePresent(self._analyzedVolume)
-        nodes = self.logic.createNodes(analysis, self._analyzedVolume if stillThere else None)
         with slicer.util.NodeModify(inputs):
             inputs.summary = summary_html(analysis)
             inputs.findings = findings_html(analysis)
@@ -367,6 +375,45 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         segmentation = segmentationFromNode(segmentationNode, volumeNode) if segmentationNode else None
         return lambda progress: run(image, chosen, segmentation=segmentation, progress=progress)
 
+    def analyzeCine(self, path, preset="cardiac-mri", progress=None):
+        """Analyze a heart in several phases; return the nodes of end-diastole and of end-systole.
+
+        Parameters
+        ----------
+        path : str
+            A DICOM folder with a short-axis cine in several slices, or a 4D NIfTI, NRRD or MetaImage.
+        preset : str
+            Name or path of a preset that outlines the left ventricle.
+        progress : MedImageAnalysisLib.progress.Progress, optional
+
+        Returns
+        -------
+        tuple of MedImageAnalysisLib.mrml.AnalysisNodes
+            The measurements of the first also have both volumes and the ejection fraction.
+        """
+        from MedImageAnalysisLib.progress import Progress
+
+        return self.createCineNodes(self.cineComputation(path, preset)(progress or Progress()))
+
+    def cineComputation(self, path, preset="cardiac-mri"):
+        """Return a function of a Progress that reads and analyzes a heart in several phases, in any thread."""
+        from MedImageAnalysisLib.image import read_phases
+        from MedImageAnalysisLib.pipeline import run_phases
+        from MedImageAnalysisLib.preset import load_preset
+
+        chosen = load_preset(preset)
+
+        def computation(progress):
+            phases = read_phases(path, progress=progress.part(0.0, 0.15))
+            return run_phases(phases, chosen, progress=progress.part(0.15, 1.0))
+
+        return computation
+
+    def createCineNodes(self, phases):
+        """Add the results of end-diastole and end-systole to the scene, each with its volume."""
+        names = (_("End-diastole"), _("End-systole"))
+        return tuple(self.createNodes(phase, name=name) for phase, name in zip(phases, names, strict=True))
+
     def train(self, data, title, folder="", labelColumn="label", groupColumn="group", preset="auto", progress=None):
         """Train a model, write it, and return it.
 
@@ -401,11 +448,11 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         found = tableFromNode(data) if isinstance(data, vtkMRMLTableNode) else Path(data)
         return training(found, title, Path(folder) if folder else models_folder(), labelColumn, groupColumn, preset)
 
-    def createNodes(self, analysis, volumeNode=None):
+    def createNodes(self, analysis, volumeNode=None, name=""):
         """Add the results to the scene; the volume keeps its place as their reference."""
         from MedImageAnalysisLib.mrml import nodesFromAnalysis
 
-        nodes = nodesFromAnalysis(analysis, volumeNode)
+        nodes = nodesFromAnalysis(analysis, volumeNode, name)
         nodes.features.SetUseFirstColumnAsRowHeader(True)  # segment names head the rows
         return nodes
 
