@@ -104,7 +104,7 @@ def cases(data: Path) -> Iterator[Case]:
         truth = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / row["mask"]))) > 0
         if truth.any():
             pixels = sitk.ReadImage(str(folder / row["image"]), sitk.sitkFloat32)
-            yield Case(row["image"], MedicalImage(pixels, ImageInfo(modality="US")), {"lesion": truth})
+            yield Case(row["image"], MedicalImage(pixels, ImageInfo(modality="US")), {"breast-lesion": truth})
 
 
 def main() -> None:
