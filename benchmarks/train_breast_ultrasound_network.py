@@ -71,7 +71,7 @@ def folds(cases: Sequence[LabelledImage]) -> np.ndarray:
 
 LINEAR = RECIPES["breast-ultrasound-lesion"]
 RECIPE = NetworkRecipe(
-    base=replace(LINEAR, description=LINEAR.description | {"version": "2.0.0"}),
+    base=replace(LINEAR, description=LINEAR.description | {"version": "2.1.0"}),
     name="breast-ultrasound-lesion-network",
     parts=folds,
     parts_in_words="fifths of the groups of near-duplicates, drawn at random",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from .folder import draft_model, write_model
 from .judging import Judgement, judge, predicted
 from .recipe import Recipe
 from .recipes import RECIPES
-from .strangers import spoiled, spoiled_each_way, strangers
+from .strangers import FOREIGN, foreign, spoiled, spoiled_each_way, strangers
 
 __all__ = ["Drawing", "described", "main", "train"]
 
@@ -55,7 +56,7 @@ def train(
         np.concatenate([groups[kept], np.repeat(groups[kept], repeats)]).tolist(),
         recipe.settings,
         progress.part(0.6, 0.9),
-        strangers=_spoiled_features(recipe, cases, work),
+        strangers=_stranger_features(recipe, cases, data, work),
         genuine=np.arange(int(kept.sum()) * (1 + repeats)) < kept.sum(),
     )
     fit = compact(fit)
@@ -99,15 +100,16 @@ def _features(
     return arrays[0].astype(np.float32), arrays[1].astype(np.float32)
 
 
-def _spoiled_features(recipe: Recipe, cases: Sequence[LabelledImage], work: Path) -> np.ndarray | None:
-    """Return descriptors of spoiled training images and of noise, as many as the recipe asks for."""
+def _stranger_features(recipe: Recipe, cases: Sequence[LabelledImage], data: Path, work: Path) -> np.ndarray | None:
+    """Return descriptors of spoiled training images, of noise and of other images, as the recipe asks for."""
     if not recipe.spoiled and not recipe.spoiled_each_way:
         return None
-    settings = recipe.descriptors, recipe.spoiled, recipe.spoiled_each_way, recipe.settings.seed
+    settings = recipe.descriptors, recipe.spoiled, recipe.spoiled_each_way, recipe.foreign, recipe.settings.seed
     stored = work / f"{recipe.folder}-spoiled-{collection_key(cases, *settings)}.npz"
     if not stored.is_file():
         paths = [case.path for case in cases if not case.held_out]
-        rows = [describe(recipe.descriptors, image) for image in _spoiled_images(recipe, paths)]
+        images = chain(_spoiled_images(recipe, paths), _foreign_images(recipe, data))
+        rows = [describe(recipe.descriptors, image) for image in images]
         np.savez(stored, x=np.array(rows, dtype=np.float16))
     with np.load(stored, allow_pickle=False) as found:
         return found["x"].astype(np.float32)
@@ -123,6 +125,11 @@ def _spoiled_images(recipe: Recipe, paths: Sequence[Path]) -> Iterator[sitk.Imag
     chosen = random.permutation(len(paths))
     for index in range(recipe.spoiled):
         yield spoiled(read_pixels(paths[chosen[index % len(chosen)]]), random)
+
+
+def _foreign_images(recipe: Recipe, data: Path) -> Sequence[sitk.Image]:
+    """Return images of the other collections and photographs, if the recipe asks for them."""
+    return foreign(data, recipe.folder, FOREIGN, np.random.default_rng(recipe.settings.seed)) if recipe.foreign else ()
 
 
 def described(recipe: Recipe, fit: LinearFit, cases: int) -> dict:

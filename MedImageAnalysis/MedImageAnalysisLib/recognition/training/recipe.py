@@ -33,6 +33,8 @@ class Recipe:
         Spoiled images and noise to learn from what does not belong; 0 = the distance alone tells.
     spoiled_each_way : bool
         Spoil every training image in each of the common ways, in place of `spoiled` images in one way each.
+    foreign : bool
+        Learn from photographs and images of the other collections too what does not belong; only beside spoiled ones.
     mirror : bool
         Whether a mirrored image is as plausible as the original.
     exemplars : bool
@@ -56,5 +58,6 @@ class Recipe:
     exemplars: bool = False
     spoiled: int = 0
     spoiled_each_way: bool = False
+    foreign: bool = False
     data_notes: tuple[str, ...] = ()
     known_failures: tuple[str, ...] = field(default_factory=tuple)

@@ -10,8 +10,10 @@ import SimpleITK as sitk
 
 from .data import read_pixels
 
-__all__ = ["foreign", "spoiled", "spoiled_each_way", "strangers"]
+__all__ = ["FOREIGN", "foreign", "spoiled", "spoiled_each_way", "strangers"]
 
+# How many images of each other collection, and cuttings of photographs, show what does not belong.
+FOREIGN = 150
 _COLLECTIONS = {
     "chest radiographs of children": ("chest_xray_kermany", "*/*.jpeg"),
     "chest radiographs of adults": ("chest_xray_lungs", "images/*"),

@@ -12,13 +12,10 @@ import SimpleITK as sitk
 from ....progress import Progress
 from ...descriptors.canvas import square_canvas
 from ..data import LabelledImage, collection_key, read_pixels
-from ..strangers import foreign, spoiled
+from ..strangers import FOREIGN, foreign, spoiled
 from .recipe import NetworkRecipe
 
 __all__ = ["Collection", "collect", "to_bytes"]
-
-# How many images of each other collection, and cuttings of photographs, show what does not belong.
-FOREIGN = 150
 
 
 @dataclass(frozen=True, eq=False)

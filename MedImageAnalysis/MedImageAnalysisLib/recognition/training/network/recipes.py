@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def _family_and_number(group: str) -> tuple[str, int]:
 
 
 CHEST_NETWORK = NetworkRecipe(
-    base=CHEST,
+    base=replace(CHEST, description=CHEST.description | {"version": "2.0.0"}),
     name="chest-xray-pneumonia-network",
     parts=in_order_of_names,
     parts_in_words="fifths of the patients in the order of their numbers, so that a part differs from the rest as one "
@@ -74,7 +75,7 @@ CHEST_NETWORK = NetworkRecipe(
 )
 
 BRAIN_NETWORK = NetworkRecipe(
-    base=BRAIN,
+    base=replace(BRAIN, description=BRAIN.description | {"version": "2.0.0"}),
     name="brain-tumor-mri-network",
     parts=eighths_by_lot,
     parts_in_words="eighths of the groups of near-duplicates, drawn by lot",
