@@ -13,6 +13,9 @@ weights that ship, which have seen him. JSRT is not read.
 - chest_xray_lungs: its masks include the lung behind heart and mediastinum, so the lung fields found are compared with
   them outside the mediastinum only: the reference is cut, row by row, at the medial borders found.
 
+With `--diaphragm`: how far below the line between the ends of the heart's base V7's masks end, which include the lung
+behind the heart: where the diaphragm is.
+
 Without: the weights that ship on JSRT (evaluation only: nothing is fitted on it, nothing chosen by it).
 """
 
@@ -40,6 +43,7 @@ from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, Segmentation  
 from MedImageAnalysisLib.errors import MedImageError  # noqa: E402
 from MedImageAnalysisLib.features.clinical.chest_xray import CardiothoracicRatio  # noqa: E402
 from MedImageAnalysisLib.progress import Progress  # noqa: E402
+from MedImageAnalysisLib.segmentation.chest_xray.heart_base import base_of  # noqa: E402
 from MedImageAnalysisLib.segmentation.chest_xray.method import ChestXray  # noqa: E402
 from MedImageAnalysisLib.terminology import segment  # noqa: E402
 
@@ -107,6 +111,24 @@ def drawn(data: Path) -> Iterator[Case]:
         masks = labels(drawing, pixels, whole)
         truth = {key: masks[key] for key in KEYS}
         yield Case(drawing.image, pixels, truth, ASSUMED_WIDTH_MM, case.group if case else drawing.image)
+
+
+def diaphragm(data: Path, engine: str) -> Iterator[float]:
+    """Yield the sag of the diaphragm behind the left half of each heart, relative to the width of its base."""
+    for case in v7(data):
+        try:
+            found = masks_of(ChestXray(engine=engine)(image_of(case), None, Progress()))
+        except MedImageError:
+            continue
+        base = base_of(*(found.get(key, np.zeros(case.pixels.shape, bool)) for key in ("heart", *KEYS[:2])))
+        if base is None:
+            continue
+        columns = np.flatnonzero(case.truth["left-lung"].any(axis=0))
+        share = base.along(columns)
+        columns, share = (each[(share > 0.65) & (share < 0.9)] for each in (columns, share))
+        if columns.size:
+            lowest = len(case.pixels) - 1 - case.truth["left-lung"][::-1, columns].argmax(axis=0)
+            yield float(np.median((lowest - base.rows(columns, 0)) / (4 * base.width * share * (1 - share))))
 
 
 def image_of(case: Case) -> sitk.Image:
@@ -236,7 +258,13 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="weights to test instead of those that ship (.npz or .onnx)")
     parser.add_argument("--folds", type=Path, help="folder with fold0.npz, fold0.onnx ...: weights without the patient")
     parser.add_argument("--engine", nargs="+", default=list(SUFFIXES), choices=list(SUFFIXES))
+    parser.add_argument("--diaphragm", action="store_true", help="only print quartiles of the diaphragm's sag")
     options = parser.parse_args()
+    if options.diaphragm:
+        for engine in options.engine:
+            sags = np.array(list(diaphragm(options.data, engine)))
+            print(f"{engine}: {len(sags)} cases, quartiles {np.round(np.percentile(sags, (25, 50, 75)), 3)}")
+        return
     print(HEADER)
     sets = {"drawn": drawn, "chest_xray_lungs": v7} if options.folds else {"chest_xray_jsrt": jsrt}
     for name, cases in sets.items():

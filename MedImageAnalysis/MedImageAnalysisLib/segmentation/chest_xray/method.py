@@ -18,6 +18,7 @@ from ..pixel_classifier.outline import bounds, labels_on, levels, main_part
 from ..pixel_classifier.picture import check_picture, exposed, reduced
 from ..two_engines import TwoEngineMethod
 from .cascade import CHANNELS, Cascade, load_cascade
+from .heart_base import above_diaphragm
 from .outliners import STRUCTURES, Outliner, classical_outliner, load_network_outliner
 from .plausibility import plausible
 
@@ -39,9 +40,9 @@ class ChestXray(TwoEngineMethod):
 
     The lung fields are those of the SCR database (van Ginneken 2006): what is seen of the lungs beside heart, great
     vessels and above the diaphragm, without the parts behind them. The heart is the cardiac silhouette from the great
-    vessels to the diaphragm. The picture must be in standard display: its left is the patient's right. A cascade of
-    pixel classifiers (:mod:`..pixel_classifier`) finds the chest; it or a small network (:mod:`.outliners`) outlines
-    what is in it. See `Docs/presets/chest-xray.md` for data and accuracy of both.
+    vessels to the diaphragm (:mod:`.heart_base`). The picture must be in standard display: its left is the patient's
+    right. A cascade of pixel classifiers (:mod:`..pixel_classifier`) finds the chest; it or a small network
+    (:mod:`.outliners`) outlines what is in it. See `Docs/presets/chest-xray.md` for data and accuracy of both.
     """
 
     name = "chest-xray"
@@ -84,7 +85,9 @@ class ChestXray(TwoEngineMethod):
         content = sampled(pixels, valid, frame, outliner.size)
         structures = outliner.structures(outliner.outline(content))
         width = self.smoothing / 100 * outliner.size
-        outlines = tuple(levels(structure, width) for structure in structures)
+        right, left, heart = (levels(structure, width) for structure in structures)
+        step_x, step_y = frame.steps(outliner.size)
+        outlines = right, left, above_diaphragm(heart, right, left, step_x / step_y)
         shown = [index for index, is_plausible in enumerate(plausible(*outlines, content[0])) if is_plausible]
         if not {0, 1} & set(shown):
             raise UnsuitablePresetError(f"No lungs were found. {_ADVICE}")
