@@ -75,7 +75,7 @@ def main() -> None:
     path = DATA / "ibsi_1_reference.csv"
     if not path.is_file():
         sys.exit(f"{path} not found: set MEDIMAGE_DATA to the folder that holds radiomics/ibsi_1_reference.csv.")
-    with open(path, newline="") as file:
+    with open(path, encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["value"]]
     met = [report(name, [row for row in rows if row["config"] == name]) for name in CONFIGURATIONS]
     sys.exit(0 if all(met) else 1)

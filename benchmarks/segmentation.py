@@ -193,13 +193,13 @@ def display_range(values: np.ndarray, modality: str) -> tuple[float, float]:
 
 
 def peak_mb() -> float:
-    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return int(Path("/proc/self/status").read_text(encoding="utf-8").split("VmHWM:")[1].split()[0]) / 1024
 
 
 def evaluate(name: str, options: argparse.Namespace) -> list[str]:
     """Run one preset in this process; return its rows."""
     preset, scores = load_preset(name), []
-    Path("/proc/self/clear_refs").write_text("5")
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     before = peak_mb()
     for case in chosen(CASES[name](options.data), options.cases):
         scores.append(scored(preset, case))

@@ -54,7 +54,7 @@ def test_a_run_tells_what_became_of_the_cases_and_exits_with_3_if_some_failed(co
     assert "2 done, 1 failed, 0 lost, 0 were in the store, 1 left out" in told.out
     assert "3 because: new" in told.out
     assert "failed: the file cannot be read" in told.err
-    assert (tmp_path / "store" / "quarantine.tsv").read_text().count("\n") == 2
+    assert (tmp_path / "store" / "quarantine.tsv").read_text(encoding="utf-8").count("\n") == 2
 
 
 def test_the_next_run_says_why_it_does_what_it_does(cohort, archive, capsys):
@@ -116,8 +116,12 @@ def test_compare_says_what_changed_and_exits_with_3(cohort, tmp_path, capsys):
     capsys.readouterr()
     assert run(["compare", *folders]) == 0
     assert "3 cases in both stores; 0 of" in capsys.readouterr().out
-    record = next(path for path in (tmp_path / "b").glob("cases/*/*.json") if '"status": "done"' in path.read_text())
-    data = json.loads(record.read_text())
+    record = next(
+        path
+        for path in (tmp_path / "b").glob("cases/*/*.json")
+        if '"status": "done"' in path.read_text(encoding="utf-8")
+    )
+    data = json.loads(record.read_text(encoding="utf-8"))
     data["analysis"]["features"]["values"][0][0] = -5.0
     record.write_text(json.dumps(data))
     assert run(["compare", *folders]) == 3
@@ -153,7 +157,7 @@ def test_ctrl_c_leaves_a_store_that_goes_on(archive, tmp_path):
     assert "Traceback" not in told
     records = list(store.glob("cases/*/*.json"))
     assert 5 <= len(records) < 60
-    assert all(json.loads(path.read_text())["case"] for path in records)
+    assert all(json.loads(path.read_text(encoding="utf-8"))["case"] for path in records)
 
 
 def test_progress_tells_speed_and_the_time_that_is_left(monkeypatch):

@@ -41,7 +41,7 @@ def models(shapes, tmp_path_factory):
 def test_training_leaves_a_model_with_card_and_plots_and_nothing_else(models):
     assert [path.name for path in models.iterdir()] == ["rings"]
     assert {path.name for path in (models / "rings").iterdir()} == {"model.json", "weights.npz", "CARD.md"} | PLOTS
-    card = (models / "rings" / "CARD.md").read_text()
+    card = (models / "rings" / "CARD.md").read_text(encoding="utf-8")
     assert all(f"({name})" in card for name in PLOTS)
 
 
@@ -82,7 +82,7 @@ def test_a_table_that_does_not_do_is_refused_with_the_reason(table, told, tmp_pa
 
 
 def test_a_group_on_both_sides_of_the_split_is_refused(shapes, tmp_path, capsys):
-    text = (shapes / "labels.csv").read_text().replace("\n2.png,disc,1,", "\n2.png,disc,0,")
+    text = (shapes / "labels.csv").read_text(encoding="utf-8").replace("\n2.png,disc,1,", "\n2.png,disc,0,")
     (tmp_path / "labels.csv").write_text(text)
     assert run(["train", str(tmp_path), "--model", "x", "-o", str(tmp_path)]) == 1
     assert "both sides" in capsys.readouterr().err

@@ -192,7 +192,7 @@ def test_a_full_disk_stops_the_run_and_the_next_one_completes_it(images, small_d
 
     with pytest.raises(ExportError, match="could not be written"):
         run_all()
-    assert all(json.loads(path.read_text())["case"] for path in store.glob("cases/*/*.json"))
+    assert all(json.loads(path.read_text(encoding="utf-8"))["case"] for path in store.glob("cases/*/*.json"))
     assert 0 < len(list(store.glob("cases/*/*.json"))) < 10
     enlarge()
     tally = run_all()
@@ -227,11 +227,11 @@ def dask_processes(tmp_path):
         **quiet,
     )
     deadline = time.monotonic() + 60
-    while not (file.exists() and file.read_text().endswith("}")) and time.monotonic() < deadline:
+    while not (file.exists() and file.read_text(encoding="utf-8").endswith("}")) and time.monotonic() < deadline:
         time.sleep(0.05)
     worker_options = ["--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"]
     worker = subprocess.Popen([*command, "worker", *worker_options], cwd=tmp_path, **quiet)
-    yield json.loads(file.read_text())["address"], scheduler
+    yield json.loads(file.read_text(encoding="utf-8"))["address"], scheduler
     for process in (worker, scheduler):
         process.terminate()
         process.wait(timeout=60)

@@ -137,7 +137,7 @@ class TestTable:
         pytest.importorskip(package, reason=f"the example is for {package}")
         store = done("STORE")
         rebuild(store)
-        text = (repository / "Docs" / "cohort.md").read_text()
+        text = (repository / "Docs" / "cohort.md").read_text(encoding="utf-8")
         blocks = [block.split("```")[0] for block in text.split("```python\n")[1:]]
         (example,) = (block for block in blocks if f"import {package}" in block)
         monkeypatch.chdir(store.folder.parent)
@@ -149,7 +149,7 @@ class TestTable:
         pytest.importorskip("typer", reason="the command line needs the extra 'cli'")
         from MedImageAnalysisLib.cli.cohort import cohort
 
-        text = (repository / "Docs" / "cohort.md").read_text()
+        text = (repository / "Docs" / "cohort.md").read_text(encoding="utf-8")
         assert subprocess.run(["bash", "-n"], input=block(text, "bash"), text=True).returncode == 0
         yaml = pytest.importorskip("yaml", reason="a Kubernetes job is YAML")
         (container,) = yaml.safe_load(block(text, "yaml"))["spec"]["template"]["spec"]["containers"]
@@ -163,7 +163,7 @@ class TestTable:
     def test_the_documentation_names_every_column(self, repository):
         from MedImageAnalysisLib.cohort.rows import COLUMNS, VERSION
 
-        text = (repository / "Docs" / "cohort.md").read_text()
+        text = (repository / "Docs" / "cohort.md").read_text(encoding="utf-8")
         assert f"version {VERSION}" in text
         assert all(f"| `{name}` |" in text for name, _, _ in COLUMNS)
 

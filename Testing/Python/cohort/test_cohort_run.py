@@ -95,7 +95,7 @@ class TestResume:
         preset = replace(simple_preset, models=("own",))
 
         def settings(version):
-            text = (shipped / "model.json").read_text()
+            text = (shipped / "model.json").read_text(encoding="utf-8")
             described = json.loads(text) | {"name": "own", "version": version}
             (own / "model.json").write_text(json.dumps(described))
             return Settings.of(preset, "code")
@@ -126,10 +126,10 @@ class TestResume:
     def test_a_record_that_somebody_changed_is_made_again(self, run, store):
         run()
         path = next(store.glob("cases/*/*.json"))
-        whole = path.read_text()
+        whole = path.read_text(encoding="utf-8")
         path.write_text(whole.replace('"status": "done"', '"status":    "done"'))
         assert run().reasons == {"its record is damaged": 1}
-        assert path.read_text() == whole
+        assert path.read_text(encoding="utf-8") == whole
 
     @pytest.mark.parametrize("what", ["*", "*/thumbnail.png"])
     def test_artifacts_that_are_gone_are_made_again_with_their_record(self, run, store, what):
@@ -237,7 +237,7 @@ class TestEngines:
         command_line(["analyze", str(image), "-p", "generic-2d", "-o", str(output), "--no-picture"])
         (case,) = (case.name for case in open_source(image, KEY).cases())
         record = records(store)[case]
-        alone = json.loads((output / "analysis.json").read_text())
+        alone = json.loads((output / "analysis.json").read_text(encoding="utf-8"))
         for step in alone["provenance"]["steps"]:
             del step["seconds"]
         assert record.analysis == alone

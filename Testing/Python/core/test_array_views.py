@@ -31,7 +31,9 @@ def is_held(expression):
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_no_view_outlives_its_image(folder):
-    found = {str(path): views_of_temporaries(path.read_text()) for path in (ROOT / folder).rglob("*.py")}
+    found = {
+        str(path): views_of_temporaries(path.read_text(encoding="utf-8")) for path in (ROOT / folder).rglob("*.py")
+    }
     assert found
     assert not {path: lines for path, lines in found.items() if lines}
 

@@ -23,7 +23,7 @@ FILES = sorted(LIBRARY.rglob("*.py"))
 
 def imported_names(path, only_at_file_scope=False):
     """Return the modules that a file imports, those of this package as paths relative to it."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     nodes = tree.body if only_at_file_scope else list(ast.walk(tree))
     package = path.relative_to(LIBRARY).with_suffix("").parts
     for node in nodes:
@@ -68,7 +68,7 @@ def test_stages_do_not_import_each_other(stage):
 
 @pytest.mark.parametrize("path", FILES, ids=identifier)
 def test_no_file_grows_beyond_reading(path):
-    assert len(path.read_text().splitlines()) <= 500
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
 
 
 def test_importing_the_package_imports_nothing_else():

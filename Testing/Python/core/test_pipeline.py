@@ -105,7 +105,7 @@ def test_repeating_with_other_software_says_so(an_analysis, an_image):
 
 def test_the_record_is_strict_json_without_pixels(an_analysis, tmp_path):
     write_record(an_analysis, tmp_path / "analysis.json")
-    text = (tmp_path / "analysis.json").read_text()
+    text = (tmp_path / "analysis.json").read_text(encoding="utf-8")
     assert json.loads(text, parse_constant=pytest.fail) == analysis_to_json(an_analysis)
     assert len(text) < 200_000
 

@@ -19,7 +19,7 @@ SETTINGS = FeatureSettings(
 def baseline(folder, case):
     values = {}
     for family in ("shape", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"):
-        with open(folder / f"baseline_{family}.csv", newline="") as file:
+        with open(folder / f"baseline_{family}.csv", encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 if row["featureName"].startswith("original"):
                     values[row["featureName"]] = float(row[case])

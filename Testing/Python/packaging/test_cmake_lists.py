@@ -62,7 +62,7 @@ def test_only_the_module_file_lies_beside_the_lists(lists, module_cmake):
 
 
 def test_a_missing_and_an_extra_file_are_noticed_and_repaired(lists, a_small_repository):
-    old = (a_small_repository / "MedImageAnalysis" / "CMakeLists.txt").read_text()
+    old = (a_small_repository / "MedImageAnalysis" / "CMakeLists.txt").read_text(encoding="utf-8")
     new = lists.updated(old, a_small_repository)
     assert new != old
     assert lists.read_list(new, lists.SCRIPTS) == ["MedImageAnalysis.py"]

@@ -76,6 +76,6 @@ def edit_json():
 
     def edit(folder: Path, **changes) -> None:
         path = folder / "model.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes))
 
     return edit

@@ -36,7 +36,7 @@ def told(folder, places=PLACES, **changes):
 
 def with_exemplars(folder, exemplars):
     path = folder / "model.json"
-    description = json.loads(path.read_text())
+    description = json.loads(path.read_text(encoding="utf-8"))
     description["linear"]["exemplars"] = exemplars
     path.write_text(json.dumps(description))
     return load_model(folder)

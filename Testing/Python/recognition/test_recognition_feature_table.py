@@ -71,7 +71,7 @@ def test_a_table_that_does_not_do_is_refused(text, told, tmp_path):
 
 
 def test_a_category_with_too_few_cases_is_refused(table, tmp_path):
-    text = table.read_text().replace("\tsmall\t", "\tlarge\t").replace("c0\tlarge", "c0\tsmall")
+    text = table.read_text(encoding="utf-8").replace("\tsmall\t", "\tlarge\t").replace("c0\tlarge", "c0\tsmall")
     table.write_text(text)
     with pytest.raises(InvalidSettingError, match="'small' has 0 groups"):
         trained(table, tmp_path)

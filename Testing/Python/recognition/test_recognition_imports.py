@@ -12,7 +12,7 @@ ROOM = Path(MedImageAnalysisLib.__file__).parent / "recognition"
 def imported_files(path):
     """Return the files of the room that `path` imports anywhere."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
             folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
             found |= {folder.with_suffix(".py"), folder / "__init__.py"}

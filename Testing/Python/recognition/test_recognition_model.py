@@ -205,7 +205,7 @@ def mutated(value, dice: random.Random):
 def test_mutated_models_give_a_clear_error_or_load(linear_folder):
     """2,000 mutations of description and weights: never another exception, never a hang."""
     dice = random.Random(20240501)
-    description = json.loads((linear_folder / "model.json").read_text())
+    description = json.loads((linear_folder / "model.json").read_text(encoding="utf-8"))
     text = (linear_folder / "model.json").read_bytes()
     weights = (linear_folder / "weights.npz").read_bytes()
     messages = []

@@ -192,7 +192,7 @@ def rivals(tmp_path, monkeypatch):
     written(tmp_path, name="sides", stranger_limit=None)
     written(tmp_path, stranger_limit=None)
     described = tmp_path / "sides-network" / "model.json"
-    described.write_text(json.dumps(json.loads(described.read_text()) | {"alternative_to": "sides"}))
+    described.write_text(json.dumps(json.loads(described.read_text(encoding="utf-8")) | {"alternative_to": "sides"}))
     monkeypatch.setenv("MEDIMAGE_MODELS", str(tmp_path))
     return tmp_path
 
@@ -227,7 +227,7 @@ def test_the_named_model_is_taken_where_networks_cannot_run(rivals, sides_preset
 
 def test_a_user_network_never_takes_the_place_of_a_shipped_model(rivals):
     described = rivals / "sides-network" / "model.json"
-    changed = json.loads(described.read_text()) | {"alternative_to": "chest-xray-textbook"}
+    changed = json.loads(described.read_text(encoding="utf-8")) | {"alternative_to": "chest-xray-textbook"}
     described.write_text(json.dumps(changed))
     assert best_available("chest-xray-textbook") == "chest-xray-textbook"
 
