@@ -5,7 +5,9 @@
 brain-mri: the ICBM152 template against its own mask and tissue maps (skull-stripped already, so the extraction from a
 whole head is not tested by it), and drawings in T1, T2 and FLAIR, whose intensities are mixtures by these maps.
 cardiac-mri: ACDC, both phases, with 350 mm assumed for the width of the picture, since the files have no spacing;
-distances are scaled so. brain-tumor-mri: the two labeled volumes of pyradiomics. No model is trained on these sets.
+distances are scaled so. brain-tumor-mri: the two labeled volumes of pyradiomics, and how often a
+candidate is given in slices of brain_mri_tumor with and without a tumor (no masks there). No model is trained on ACDC
+and pyradiomics' volumes.
 Constants of brain-mri and brain-tumor-mri were chosen while looking at these very cases. Those of cardiac-mri are
 chosen on the first two patients of each of the five groups ("seen") and on four more ("looked at"), and judged on the
 other 11 ("judged"); an earlier round of choices looked at some of those too, and for the right ventricle pictures of
@@ -30,12 +32,14 @@ import SimpleITK as sitk
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from scoring import DATA, Case, dice, hausdorff95, mask_of  # noqa: E402
+from scoring import DATA, Case, contact_sheet, dice, hausdorff95, mask_of, overlay  # noqa: E402
 
 from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, Segmentation  # noqa: E402
 from MedImageAnalysisLib.errors import UnsupportedImageError  # noqa: E402
 from MedImageAnalysisLib.features.clinical.cardiac_mri import ejection_fraction  # noqa: E402
+from MedImageAnalysisLib.image import read_image  # noqa: E402
 from MedImageAnalysisLib.imaging.pixels import image_like  # noqa: E402
+from MedImageAnalysisLib.pipeline import run  # noqa: E402
 from MedImageAnalysisLib.preset import load_preset  # noqa: E402
 from MedImageAnalysisLib.progress import Progress  # noqa: E402
 from MedImageAnalysisLib.terminology import segment  # noqa: E402
@@ -47,6 +51,7 @@ SEEN = tuple(f"patient{number:03d}" for number in (1, 2, 21, 22, 41, 42, 61, 62,
 # Intensities of fluid, gray and white matter.
 DRAWN_LEVELS = {"T1": (40, 110, 160), "T2": (220, 120, 75), "FLAIR": (25, 125, 90)}
 DRAWN_NOISE = 5.0
+SLICE_KINDS = ("glioma", "meningioma", "pituitary", "notumor")
 MR = ImageInfo(modality="MR", spacing_source="file header")
 
 
@@ -112,6 +117,29 @@ def tumor_cases(data: Path) -> Iterator[Case]:
         image = sitk.ReadImage(data / "mr_brain" / f"{name}_image.nrrd", sitk.sitkFloat32)
         truth = sitk.GetArrayFromImage(sitk.ReadImage(data / "mr_brain" / f"{name}_label.nrrd")) > 0
         yield Case(name, MedicalImage(image, MR), {"tumor-candidate": truth})
+
+
+def report_slices(data: Path, count: int, sheet: Path | None) -> None:
+    """Print how often a candidate is given in slices of each kind, evenly spaced in the set; draw six of each kind."""
+    preset, tiles = load_preset("brain-tumor-mri"), []
+    for kind in SLICE_KINDS:
+        files = sorted((data / "brain_mri_tumor" / kind).glob("*.jpg"))
+        given, areas = 0, []
+        chosen = [files[i * len(files) // count] for i in range(min(count, len(files)))]
+        for number, file in enumerate(chosen):
+            analysis = run(read_image(file, color="luminance"), preset)
+            pixels = sitk.GetArrayViewFromImage(analysis.image.pixels)
+            mask = mask_of(analysis.segmentation, "tumor-candidate", pixels.shape)
+            given += bool(mask.any())
+            areas += [mask.mean()] if mask.any() else []
+            if sheet and number < 6:
+                tiles.append(overlay(pixels, *np.percentile(pixels, (1, 99.5)), [(mask, (1, 0.2, 0.1))]))
+        share = f", median {100 * np.median(areas):.1f} % of the picture" if areas else ""
+        print(
+            f"| brain-tumor-mri slices, {kind} | candidate in {given} of {len(chosen)}{share} | | | | | |", flush=True
+        )
+    if sheet:
+        contact_sheet(tiles, sheet, columns=6)
 
 
 def all_patients(data: Path) -> list[str]:
@@ -204,6 +232,8 @@ def main() -> None:
     parser.add_argument("presets", nargs="*", metavar="PRESET", help=f"of {', '.join(PRESETS)}; all if none is given")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--cases", type=int, help="at most so many patients of ACDC")
+    parser.add_argument("--slices", type=int, default=25, help="so many slices of each kind of brain_mri_tumor")
+    parser.add_argument("--sheet", type=Path, help="draw the candidates in 24 of these slices into this PNG")
     options = parser.parse_args()
     unknown = set(options.presets) - set(PRESETS)
     if unknown:
@@ -216,6 +246,7 @@ def main() -> None:
             report(f"brain-mri, {case.name}", iter([result_of("brain-mri", case)]))
     if "brain-tumor-mri" in chosen:
         report("brain-tumor-mri", (result_of("brain-tumor-mri", case) for case in tumor_cases(options.data)))
+        report_slices(options.data, options.slices, options.sheet)
     if "cardiac-mri" in chosen:
         report_cardiac(options.data, options.cases)
 

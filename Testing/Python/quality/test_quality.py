@@ -182,3 +182,10 @@ def test_every_check_explains_itself(check):
     assert check.title
     assert check.__doc__
     assert all(info.doc for info in check.parameters())
+
+
+def test_a_tumor_candidate_is_amber_always_and_its_absence_is_not_judged(lung_labels):
+    lungs = case_of(lung_labels)
+    candidate = Segmentation(lungs.segmentation.layers, (segment("tumor-candidate", 1),))
+    assert level_of(QualityCase(lungs.image, candidate, ()), "tumor-candidate") == "amber"
+    assert level_of(lungs, "tumor-candidate") is None
