@@ -363,7 +363,7 @@ class MedImageAnalysisLogic(ScriptedLoadableModuleLogic):
         from MedImageAnalysisLib.mrml import segmentationFromNode, volumeFromNode
         from MedImageAnalysisLib.pipeline import run
         from MedImageAnalysisLib.preset import load_preset
-        from MedImageAnalysisLib.recognition.prevalence import parse_prevalence
+        from MedImageAnalysisLib.prevalence import parse_prevalence
 
         shares = parse_prevalence(filter(None, map(str.strip, prevalence.split(","))))
         if preset == AUTO:

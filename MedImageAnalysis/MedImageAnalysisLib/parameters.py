@@ -137,10 +137,11 @@ def _checked(owner: Configurable, info: ParameterInfo, value: Any) -> Any:
 
 
 def _checked_scalar(owner: Configurable, info: ParameterInfo, value: Any) -> Scalar:
-    if info.kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if info.kind in (int, float) and isinstance(value, int) and not isinstance(value, bool):
+        # Integers have no bound, and comparing or printing one of thousands of digits fails.
         if abs(value) > sys.float_info.max:
             raise _refusal(owner, info, value, "must be finite")
-        value = float(value)
+        value = info.kind(value)
     if type(value) is not info.kind:
         raise _refusal(owner, info, value, f"must be {info.kind.__name__}")
     if info.kind in (int, float):

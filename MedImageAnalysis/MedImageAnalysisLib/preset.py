@@ -19,6 +19,7 @@ from .errors import InvalidSettingError, UnknownNameError, UnsuitablePresetError
 from .features.clinical import MEASURES, ClinicalMeasure
 from .parameters import Configurable
 from .preprocessing import STEPS, PreprocessingStep
+from .prevalence import checked_prevalence
 from .registry import Registry
 from .segmentation import METHODS, SegmentationMethod
 
@@ -106,7 +107,7 @@ class Preset:
             measurements=_steps(data, "measurements", "measure", MEASURES),
             models=_texts(data, "models"),
             model_choice=_choice(data, "model_choice", ("best", "exact")),
-            prevalence=_prevalence(data),
+            prevalence=checked_prevalence(_mapping(data.get("prevalence", {}), "prevalence")),
             modalities=_texts(data, "modalities"),
             body_parts=_texts(data, "body_parts"),
             dimensions=_dimensions(data),
@@ -326,16 +327,6 @@ def _choice(data: Mapping[str, Any], key: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise InvalidSettingError(f"'{key}' must be one of {', '.join(choices)}, but is {value!r:.40}.")
     return value
-
-
-def _prevalence(data: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
-    shares = _mapping(data.get("prevalence", {}), "prevalence")
-    for key, share in shares.items():
-        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1e6:
-            raise InvalidSettingError(f"'prevalence' of {key!r:.40} must be a number from 0, but is {share!r:.40}.")
-    if len(shares) > 50 or (shares and not sum(shares.values()) > 0):
-        raise InvalidSettingError("'prevalence' must name at most 50 categories, not all with 0.")
-    return tuple((key, float(share)) for key, share in shares.items())
 
 
 def _width(data: Mapping[str, Any]) -> float | None:

@@ -86,7 +86,7 @@ def analyze(
     """
     from ..pipeline import run
     from ..preset import load_preset
-    from ..recognition.prevalence import parse_prevalence
+    from ..prevalence import parse_prevalence
 
     chosen = None if preset == AUTO else load_preset(preset)
     shares = parse_prevalence(prevalence or ())

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..analysis import CategoryProbability, ImageInfo, Recognition
 from ..errors import InvalidModelError, InvalidSettingError, UnsupportedImageError
+from ..prevalence import checked_prevalence
 from ..progress import Progress
 from . import criterion, linear, network
 from .assessment import Assessment
@@ -44,7 +45,8 @@ def recognize(
     Raises
     ------
     InvalidSettingError
-        If `prevalence` does not name each category of the model with a number that is not negative.
+        If `prevalence` does not name each category of the model, or cannot be one; see
+        :func:`~MedImageAnalysisLib.prevalence.checked_prevalence`.
     """
     progress.step(f"Recognize: {model.title}")
     local = _prevalence(model, prevalence)
@@ -99,10 +101,10 @@ def _prevalence(model: Model, prevalence: Mapping[str, float] | None) -> tuple[f
     if prevalence is None:
         return None
     keys = [category.key for category in model.classes]
-    values = tuple(prevalence.get(key, -1.0) for key in keys)
-    if set(prevalence) != set(keys) or min(values) < 0 or not 0 < sum(values) < float("inf"):
-        raise InvalidSettingError(f"Give the prevalence of each of {', '.join(keys)} as a number from 0, not all 0.")
-    return tuple(value / sum(values) for value in values)
+    shares = dict(checked_prevalence(prevalence))
+    if set(shares) != set(keys):
+        raise InvalidSettingError(f"Give the prevalence of each of {', '.join(keys)}, and of nothing else.")
+    return tuple(shares[key] / sum(shares.values()) for key in keys)
 
 
 def _unsuitable(model: Model, case: RecognitionCase) -> str:

@@ -46,6 +46,8 @@ def test_settings_make_an_equal_instance(sigma, passes, edge, window):
         ({"sigma_mm": "2"}, "must be float"),
         ({"sigma_mm": True}, "must be float"),
         ({"passes": 1.5}, "must be int"),
+        ({"passes": 10**400}, "finite"),
+        ({"sigma_mm": -(10**400)}, "finite"),
         ({"edge": "wrap"}, "one of mirror, zero"),
         ({"strict": 1}, "must be bool"),
         ({"window": 3.0}, "must be a list"),

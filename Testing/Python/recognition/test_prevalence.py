@@ -3,7 +3,7 @@
 import pytest
 
 from MedImageAnalysisLib.errors import InvalidSettingError
-from MedImageAnalysisLib.recognition.prevalence import parse_prevalence
+from MedImageAnalysisLib.prevalence import checked_prevalence, parse_prevalence
 
 
 def test_shares_are_numbers_or_percentages():
@@ -26,5 +26,16 @@ def test_a_category_stated_twice_is_refused():
 
 
 def test_all_zero_is_refused():
-    with pytest.raises(InvalidSettingError, match="above 0"):
+    with pytest.raises(InvalidSettingError, match="not all with 0"):
         parse_prevalence(["normal=0", "pneumonia=0%"])
+
+
+@pytest.mark.parametrize("share", ["0.5", None, True, float("nan"), float("inf"), -0.1, 2e6, 10**400])
+def test_shares_that_are_no_numbers_within_bounds_are_refused_wherever_they_come_from(share):
+    with pytest.raises(InvalidSettingError, match="must be a number from 0 to 1,000,000"):
+        checked_prevalence({"normal": share})
+
+
+def test_what_is_taken_on_the_command_line_is_taken_from_the_record_too():
+    stated = parse_prevalence(["normal=80%", "pneumonia=20%"])
+    assert checked_prevalence(dict(stated)) == stated
