@@ -91,6 +91,15 @@ def test_reading_hears_cancel(deaf, monkeypatch, tmp_path):
     assert_cancel_is_heard(lambda progress: reading.read_image(tmp_path / "image.nii", progress=progress))
 
 
+@pytest.fixture
+def alone():
+    """No thread is left that an earlier test gave up."""
+    end = time.monotonic() + 20
+    while threading.active_count() > 1 and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("name", [*STEPS, *GENERIC])
 def test_the_result_in_a_thread_is_that_of_a_direct_call(name, monkeypatch):
     noise = np.random.default_rng(3)
