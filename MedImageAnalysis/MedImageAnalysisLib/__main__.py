@@ -14,11 +14,16 @@ def main() -> int:
     except ImportError:
         print(MissingPackageError.of("typer", "cli", "The command line"), file=sys.stderr)
         return 1
-    from .attended import leave_given_up
-    from .cli import run
+    try:
+        from .attended import leave_given_up
+        from .cli import run
 
-    code = run()
-    leave_given_up(code)
+        code = run()
+        leave_given_up(code)
+    except KeyboardInterrupt:
+        # Before the work listens, above all while packages are loaded.
+        print("Cancelled by the user.", file=sys.stderr)
+        return 130
     return code
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,12 +14,14 @@ import typer
 
 from ..analysis import Analysis, MedicalImage, Segmentation
 from ..choice import AUTO, choose_preset
+from ..errors import InvalidSettingError
+from ..export.atomic import check_folder, filling
 from ..preset import Preset
 from ..progress import Progress
 from .bar import progress_bar
 from .options import AsJson
 
-__all__ = ["AsJson", "Output", "Picture", "Wanted", "add_to", "tell", "write"]
+__all__ = ["AsJson", "Output", "Picture", "Wanted", "add_to", "results_into", "tell", "write"]
 
 Input = Annotated[
     Path, typer.Argument(metavar="INPUT", help="A DICOM file or series folder, NIfTI, NRRD, MetaImage, PNG, JPEG.")
@@ -151,11 +154,15 @@ def _carry_out(
     """Read, do the work, write, tell."""
     from ..image import read_image
 
+    if given.names and not given.segmentation:
+        raise InvalidSettingError("--names is for the labels of a segmentation: give it with --segmentation.")
+    check_folder(wanted.folder)
     with progress_bar(quiet=wanted.as_json) as progress:
         image = read_image(given.image, color=given.color, progress=progress.part(0.0, 0.1, "Read the image"))
         segmentation = _read_segmentation(given, image)
         analysis = work(image, segmentation, progress.part(0.1, 0.85))
-        written = write(analysis, wanted, progress.part(0.85, 1.0, "Write the results"))
+        with results_into(wanted.folder) as aside:
+            written = write(analysis, wanted, aside, progress.part(0.85, 1.0, "Write the results"))
     tell(analysis, written, wanted.as_json)
 
 
@@ -173,21 +180,39 @@ def _read_segmentation(given: _Given, image: MedicalImage) -> Segmentation | Non
     return read_segmentation(given.segmentation, image, names=given.names)
 
 
-def write(analysis: Analysis, wanted: Wanted, progress: Progress) -> tuple[Path, ...]:
-    """Write what is wanted of an analysis; return the files."""
+@contextmanager
+def results_into(folder: Path) -> Iterator[Path]:
+    """Give a folder aside; what is in it comes into `folder`, in place of an earlier analysis, when the block succeeds.
+
+    A table or picture that the earlier analysis wrote and this one does not would tell of another image.
+    """
+    from ..export.results import TABLES
+
+    replaced = (folder / "analysis.json").is_file()
+    with filling(folder) as aside:
+        yield aside
+        written = {path.name for path in aside.iterdir()}
+    if replaced:
+        tables = (f"{name}{suffix}" for name in TABLES for suffix in (".tsv", ".schema.tsv"))
+        for name in {*tables, "picture.png", "scene.mrb"} - written:
+            (folder / name).unlink(missing_ok=True)
+
+
+def write(analysis: Analysis, wanted: Wanted, aside: Path, progress: Progress) -> tuple[Path, ...]:
+    """Write what is wanted of an analysis into a folder aside; return where the files will be in the wanted one."""
     from ..export.results import write_results
 
-    written = write_results(analysis, wanted.folder, progress.part(0.0, 0.4))
+    written = write_results(analysis, aside, progress.part(0.0, 0.4))
     if wanted.picture:
         from ..report.picture import write_picture
 
         progress.step("Draw the picture", 0.4)
-        written = (write_picture(analysis, wanted.folder / "picture.png"), *written)
+        written = (write_picture(analysis, aside / "picture.png"), *written)
     if wanted.scene:
         from ..mrml.scene_file import write_scene
 
-        written += (write_scene(analysis, wanted.folder / "scene.mrb", progress.part(0.6, 1.0)),)
-    return written
+        written += (write_scene(analysis, aside / "scene.mrb", progress.part(0.6, 1.0)),)
+    return tuple(wanted.folder / path.name for path in written)
 
 
 def tell(analysis: Analysis, written: tuple[Path, ...], as_json: bool) -> None:

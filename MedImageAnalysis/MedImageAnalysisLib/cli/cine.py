@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .analyze import AsJson, Output, Picture, Wanted, tell, write
+from ..export.atomic import check_folder
+from .analyze import AsJson, Output, Picture, Wanted, results_into, tell, write
 from .bar import progress_bar
 
 __all__ = ["add_to"]
@@ -46,10 +47,14 @@ def cine(
 
     wanted = Wanted(output, scene=False, picture=picture, as_json=as_json)
     chosen = load_preset(preset)
+    check_folder(output)
     with progress_bar(quiet=as_json) as progress:
         phases = read_phases(image_path, progress=progress.part(0.0, 0.15, "Read the images"))
         first, second = run_phases(phases, chosen, progress=progress.part(0.15, 0.9))
         writing = progress.part(0.9, 1.0, "Write the results").parts(2)
-        written = write(first, wanted, writing[0])
-        written += write(second, replace(wanted, folder=output / "end-systole"), writing[1])
+        with results_into(output) as aside:
+            systole = aside / "end-systole"
+            systole.mkdir()
+            written = write(first, wanted, aside, writing[0])
+            written += write(second, replace(wanted, folder=output / systole.name), systole, writing[1])
     tell(first, written, as_json)

@@ -16,6 +16,7 @@ import typer
 
 from ..choice import AUTO
 from ..errors import Cancelled, ExportError, InvalidSettingError, MissingPackageError
+from ..export.atomic import check_folder
 from .cohort_progress import CohortProgress, summary_lines
 from .options import AsJson
 
@@ -91,6 +92,8 @@ def cohort(
 
     chosen = None if preset == AUTO else load_preset(preset)
     part = _part(shard, engine)
+    if not dry_run:
+        check_folder(output)
     with closing(_source(input_path, output, key, keep_ids, dry_run, as_json)) as source:
         if chosen:
             source.check_suits(chosen)

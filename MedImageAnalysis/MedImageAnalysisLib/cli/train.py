@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InvalidSettingError
+from ..export.atomic import check_folder, filling
 from .bar import progress_bar
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ def evaluate(model: ModelName, data: Data, label: StoreLabel = "", plots: Plots 
     from ..recognition.training.plots import draw_plots
 
     loaded = load_model(model)
+    if plots is not None:
+        check_folder(plots)
     with progress_bar() as progress:
         answers, y, groups = _answers(loaded, data, label, progress.part(0.0, 0.7))
         progress.step("Bootstrap the figures", 0.7)
@@ -135,9 +138,11 @@ def evaluate(model: ModelName, data: Data, label: StoreLabel = "", plots: Plots 
     titles = [category.title for category in loaded.classes]
     _tell(judgement, titles)
     if plots is not None:
-        plots.mkdir(parents=True, exist_ok=True)
-        for name, content in draw_plots(answers.probabilities, y, titles).items():
-            (plots / name).write_bytes(content)
+        drawn = draw_plots(answers.probabilities, y, titles)
+        with filling(plots) as aside:
+            for name, content in drawn.items():
+                (aside / name).write_bytes(content)
+        for name in drawn:
             print(f"  {plots / name}")
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InvalidSettingError
+from ..errors import ExportError, InvalidSettingError
 
 __all__ = ["Pseudonyms", "key_file_of", "without_file_names"]
 
@@ -33,11 +33,20 @@ class Pseudonyms:
 
     @classmethod
     def from_file(cls, path: Path) -> Pseudonyms:
-        """Read the key, or make a new one (mode 0600) if the file does not exist."""
+        """Read the key, or make a new one (mode 0600) if the file does not exist.
+
+        Raises
+        ------
+        ExportError
+            If it cannot be made.
+        """
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             return cls(_read_key(path))
+        except OSError as problem:
+            raise ExportError(f"The key file {path} cannot be made: {problem.strerror}.") from problem
         key = secrets.token_bytes(_KEY_BYTES)
         with os.fdopen(descriptor, "wb") as file:
             file.write(key.hex().encode() + b"\n")

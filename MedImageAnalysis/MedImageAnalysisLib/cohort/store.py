@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ..errors import ExportError, InvalidSettingError
-from ..export.atomic import replacing, write_text
+from ..export.atomic import check_folder, replacing, write_text
 from .case import Quarantined
 
 __all__ = ["FORMAT", "CaseRecord", "Entry", "Store", "make_parent", "record_key"]
@@ -296,6 +296,7 @@ class Store:
         return True
 
     def _make(self) -> None:
+        check_folder(self.folder)
         # Another driver may be making the same store at this moment: its file that is being written does not count.
         if self.folder.exists() and any(not name.startswith(_ASIDE) for name in os.listdir(self.folder)):
             if self._is_store():

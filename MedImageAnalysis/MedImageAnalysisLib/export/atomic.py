@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -11,7 +12,55 @@ from pathlib import Path
 
 from ..errors import ExportError
 
-__all__ = ["replacing", "replacing_folder", "write_text"]
+__all__ = ["check_folder", "filling", "replacing", "replacing_folder", "write_text"]
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that could not be written to, before long work is done for it; nothing is made.
+
+    Raises
+    ------
+    ExportError
+        If it, or what is above it, is no folder or not writable.
+    """
+    there = next((place for place in (folder, *folder.parents) if place.exists()), Path())
+    if not there.is_dir():
+        raise ExportError(f"The folder {folder} cannot be made: {there} is a file. Choose another.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ExportError(f"The folder {folder} cannot be written: no permission in {there}. Choose another.")
+
+
+@contextmanager
+def filling(folder: Path) -> Iterator[Path]:
+    """Give an empty folder aside; what is in it comes into `folder` when the block succeeds, else nothing does.
+
+    A folder that is missing is made; files of other names in it stay.
+
+    Raises
+    ------
+    ExportError
+        If the folder cannot be made or written.
+    """
+    check_folder(folder)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    aside: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+        yield aside
+        for file in sorted(path for path in aside.rglob("*") if path.is_file()):
+            target = folder / file.relative_to(aside)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(file, target)
+    except OSError as problem:
+        raise ExportError(f"The folder {folder} could not be written: {problem.strerror or problem}.") from problem
+    finally:
+        if aside:
+            shutil.rmtree(aside, ignore_errors=True)
+        for place in made:
+            # What was filled stays: only empty folders can be removed.
+            with contextlib.suppress(OSError):
+                place.rmdir()
 
 
 @contextmanager

@@ -68,6 +68,8 @@ def read_record(path: str | os.PathLike) -> Provenance:
 
 def provenance_from_json(data: Any) -> Provenance:
     """Make a provenance from the plain values of a record."""
+    if not isinstance(data, dict) or "format" not in data or "provenance" not in data:
+        raise InvalidSettingError("This is not a record of an analysis: give the analysis.json of an earlier run.")
     try:
         if data["format"] != FORMAT:
             raise InvalidSettingError(f"The record's format is {data['format']!r:.20}; this version reads {FORMAT}.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..analysis import Analysis
-from ..errors import ExportError
 from ..progress import Progress
 from .images import write_image
 from .record import write_record
@@ -19,11 +18,13 @@ from .tables import (
     write_table,
 )
 
-__all__ = ["write_results"]
+__all__ = ["TABLES", "write_results"]
+
+TABLES = ("probabilities", "evidence", "measurements", "features", "quality")
 
 
 def write_results(analysis: Analysis, folder: Path, progress: Progress) -> tuple[Path, ...]:
-    """Write everything that an analysis found; a file of an earlier run is replaced only by a whole new one.
+    """Write everything that an analysis found into a folder that exists.
 
     Returns
     -------
@@ -33,12 +34,8 @@ def write_results(analysis: Analysis, folder: Path, progress: Progress) -> tuple
     Raises
     ------
     ExportError
-        If the folder or a file cannot be written.
+        If a file cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise ExportError(f"The folder {folder} cannot be made: {problem.strerror}.") from problem
     written = []
     progress.step("Write the tables", 0.0)
     for name, table in _tables(analysis).items():
@@ -54,11 +51,11 @@ def write_results(analysis: Analysis, folder: Path, progress: Progress) -> tuple
 
 def _tables(analysis: Analysis) -> dict:
     """Return the tables that have something to say, by file name."""
-    tables = {
-        "probabilities": probability_table(analysis.recognitions),
-        "evidence": evidence_table(analysis.recognitions),
-        "measurements": measurement_table(analysis.measurements),
-        "features": feature_table(analysis.features),
-        "quality": quality_table(analysis.quality),
-    }
-    return {name: table for name, table in tables.items() if len(table)}
+    tables = (
+        probability_table(analysis.recognitions),
+        evidence_table(analysis.recognitions),
+        measurement_table(analysis.measurements),
+        feature_table(analysis.features),
+        quality_table(analysis.quality),
+    )
+    return {name: table for name, table in zip(TABLES, tables, strict=True) if len(table)}

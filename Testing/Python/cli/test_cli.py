@@ -10,7 +10,11 @@ import SimpleITK as sitk
 
 pytest.importorskip("typer", reason="the command line needs the extra 'cli'")
 
+from MedImageAnalysisLib import cli
+from MedImageAnalysisLib.__main__ import main
 from MedImageAnalysisLib.cli import run
+from MedImageAnalysisLib.errors import Cancelled
+from MedImageAnalysisLib.report import picture
 from MedImageAnalysisLib.software import REQUIRED
 
 
@@ -92,6 +96,54 @@ def test_what_is_refused_is_explained_and_exits_with_1(arguments, words, discs_f
     assert run(["analyze", str(discs_file), *arguments, "--output", str(output)]) == 1
     assert words in capsys.readouterr().err
     assert not output.exists()
+
+
+@pytest.mark.parametrize("place", ["taken", "taken/below"])
+def test_a_folder_that_cannot_be_made_is_refused_before_any_work(place, discs_file, tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")
+    assert run(["analyze", str(discs_file), "-p", "generic-2d", "-o", str(tmp_path / place)]) == 1
+    told = capsys.readouterr().err
+    assert "taken is a file" in told
+    assert "Read" not in told
+
+
+def test_names_without_a_segmentation_are_refused(discs_file, tmp_path, capsys):
+    arguments = ["analyze", str(discs_file), "-p", "generic-2d", "-o", str(tmp_path / "r"), "--names", "names.csv"]
+    assert run(arguments) == 1
+    assert "--segmentation" in capsys.readouterr().err
+
+
+def test_another_json_file_is_no_record(discs_file, tmp_path, capsys):
+    (tmp_path / "list.json").write_text("[]")
+    assert run(["repeat", str(tmp_path / "list.json"), str(discs_file), "-o", str(tmp_path / "r")]) == 1
+    assert "not a record" in capsys.readouterr().err
+
+
+def test_cancel_while_writing_leaves_nothing_behind(discs_file, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise Cancelled("Cancelled by the user. Nothing was changed.")
+
+    monkeypatch.setattr(picture, "write_picture", interrupted)
+    assert run(["analyze", str(discs_file), "-p", "generic-2d", "-o", str(tmp_path / "deep" / "results")]) == 130
+    assert not (tmp_path / "deep").exists()
+
+
+def test_a_new_analysis_takes_the_place_of_an_earlier_one(results, discs_file):
+    for name in ("measurements.tsv", "mine.txt"):
+        (results / name).write_text("of an earlier image")
+    assert run(["analyze", str(discs_file), "-p", "generic-2d", "-o", str(results), "--no-picture"]) == 0
+    assert not (results / "measurements.tsv").exists()
+    assert not (results / "picture.png").exists()
+    assert (results / "mine.txt").exists()
+
+
+def test_ctrl_c_before_the_work_listens_is_told_without_a_traceback(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", interrupted)
+    assert main() == 130
+    assert "Cancelled" in capsys.readouterr().err
 
 
 def test_an_unreadable_image_is_explained_and_exits_with_1(tmp_path, capsys):

@@ -100,6 +100,19 @@ def test_what_is_refused_is_explained_before_any_work(cohort, tmp_path, options,
     assert not (tmp_path / "store").exists()
 
 
+def test_a_store_that_cannot_be_made_is_refused_and_leaves_no_key(archive, tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")
+    assert run(["cohort", str(archive), "-p", "generic-2d", "-o", str(tmp_path / "taken")]) == 1
+    assert "taken is a file" in capsys.readouterr().err
+    assert not (tmp_path / "taken.key").exists()
+
+
+def test_a_store_may_lie_in_folders_that_do_not_exist_yet(archive, tmp_path):
+    store = tmp_path / "new" / "deep" / "store"
+    assert run(["cohort", str(archive), "-p", "generic-2d", "-o", str(store), "--workers", "1", "--json"]) == 3
+    assert (store.parent / "store.key").is_file()
+
+
 def test_parts_make_up_the_whole(cohort, capsys):
     done = 0
     for number in (1, 2):
