@@ -5,8 +5,9 @@
 Each runs for at most `--limit` seconds, or else once more until half of its time; then it is cancelled. The table shows
 the longest time in which nothing was reported and cancel not looked for (and the processor time that was used in it;
 far less means that other programs had the machine), how long after the wish to cancel the call had ended, and how long
-after that its thread and memory were gone. Steps and methods work on a phantom; presets on a drawn chest, or on
-`--image`, resampled. NAME is a step, method or preset; all if none is given.
+after that its thread and memory were gone (and the processor time that was spent until then for nothing). Steps and
+methods work on a phantom; presets on a drawn chest, or on `--image`, resampled. NAME is a step, method or preset; all
+if none is given.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def resampled(path: Path) -> MedicalImage:
     return MedicalImage(sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear, -1000), HU)
 
 
-def measure(work: Work, limit: float) -> tuple[str, tuple[float, float], float | None, float]:
+def measure(work: Work, limit: float) -> tuple[str, tuple[float, float], float | None, tuple[float, float]]:
     """Return how long the work took (in words), the longest deaf times, and the times after the wish to cancel.
 
     The third is None if the work was done before cancel was looked for.
@@ -96,18 +97,22 @@ def measure(work: Work, limit: float) -> tuple[str, tuple[float, float], float |
     return f"> {limit:g}", listener.longest, after, left
 
 
-def attempt(work: Work, listener: Listener) -> tuple[float, float | None, float]:
-    """Run work; return seconds, how long after the wish it had ended (None: it was done), and its thread after that."""
+def attempt(work: Work, listener: Listener) -> tuple[float, float | None, tuple[float, float]]:
+    """Run work; return seconds, how long after the wish it had ended (None: it was done), and its thread after that.
+
+    The last are seconds by the clock, and of the processor.
+    """
     after = None
     try:
         work(Progress(cancelled=listener.cancelled))
         listener.cancelled()
     except Cancelled:
         after = time.perf_counter() - listener.wish
-    ended = time.perf_counter()
+    ended, processor = time.perf_counter(), time.process_time()
     while threading.active_count() > 1:
         time.sleep(0.01)
-    return ended - listener.started, after, time.perf_counter() - ended
+    left = time.perf_counter() - ended, time.process_time() - processor
+    return ended - listener.started, after, left
 
 
 def main() -> None:
@@ -127,7 +132,7 @@ def main() -> None:
             continue
         raised = "-" if after is None else f"{after:.2f}"
         silence = f"{longest[0]:.2f} ({longest[1]:.2f} CPU)"
-        print(f"| {name} | {took} | {silence} | {raised} | {left:.1f} |", flush=True)
+        print(f"| {name} | {took} | {silence} | {raised} | {left[0]:.1f} ({left[1]:.1f} CPU) |", flush=True)
 
 
 if __name__ == "__main__":
