@@ -32,7 +32,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 from chest_xray_outlines import LAST_ROUND  # noqa: E402
 from train_chest_xray import FOLDS, Example, examples, fold_of  # noqa: E402
 
-from MedImageAnalysisLib.recognition.training.network.graph import store_in_half_precision  # noqa: E402
+from MedImageAnalysisLib.recognition.training.network.graph import exported, store_in_half_precision  # noqa: E402
 from MedImageAnalysisLib.segmentation.pixel_classifier.frame import Frame  # noqa: E402
 from MedImageAnalysisLib.segmentation.pixel_classifier.stage import (  # noqa: E402
     LOCAL_SCALE,
@@ -268,17 +268,7 @@ def export(members: list[Outliner], path: Path) -> None:
 
     model = Shipped(members).eval()
     example = torch.randn(1, 2, SIZE, SIZE)
-    torch.onnx.export(
-        model,
-        (example,),
-        str(path),
-        input_names=["frame"],
-        output_names=["probability"],
-        dynamic_axes={"frame": {0: "batch"}, "probability": {0: "batch"}},
-        opset_version=17,
-        dynamo=False,
-    )
-    description = onnx.load(path)
+    description = onnx.load_model_from_string(exported(model, example, "frame", ["probability"]))
     # The exporter leaves these open.
     shape = description.graph.output[0].type.tensor_type.shape
     for length, value in zip(shape.dim[1:], (CHANNELS, SIZE, SIZE), strict=True):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import onnx
     import torch
 
-__all__ = ["OPSET", "as_onnx", "store_in_half_precision", "to_onnx"]
+__all__ = ["OPSET", "as_onnx", "exported", "store_in_half_precision", "to_onnx"]
 
 OPSET = 17
 # Tensors with fewer elements, such as biases, stay in single precision: they cost nothing.
@@ -47,20 +47,27 @@ def as_onnx(network: torch.nn.Module, size: int, outputs: Sequence[str]) -> byte
 
     network = network.eval()
     example = torch.rand(2, 1, size, size, generator=torch.Generator().manual_seed(0))
+    content = _in_half_precision(exported(network, example, "image", outputs))
+    _compare(network, content, example)
+    return content
+
+
+def exported(network: torch.nn.Module, example: torch.Tensor, given: str, outputs: Sequence[str]) -> bytes:
+    """Return the ONNX file of a network from a batch like `example`, named `given`, to outputs; nothing is checked."""
+    import torch
+
     buffer = io.BytesIO()
     torch.onnx.export(
         network,
         (example,),
         buffer,
-        input_names=["image"],
+        input_names=[given],
         output_names=list(outputs),
-        dynamic_axes={name: {0: "batch"} for name in ("image", *outputs)},
+        dynamic_axes={name: {0: "batch"} for name in (given, *outputs)},
         opset_version=OPSET,
         dynamo=False,
     )
-    content = _in_half_precision(buffer.getvalue())
-    _compare(network, content, example)
-    return content
+    return buffer.getvalue()
 
 
 def store_in_half_precision(graph: onnx.GraphProto) -> None:
