@@ -18,7 +18,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
 from breast_ultrasound_net import Member, losses  # noqa: E402
 from breast_ultrasound_views import Pictures, halved, margins, varied  # noqa: E402
 
-from MedImageAnalysisLib.recognition.training.network.device import training_device  # noqa: E402
+from MedImageAnalysisLib.recognition.training.network.device import repeatable  # noqa: E402
 
 BATCH = 16
 RATE = 3e-3
@@ -35,10 +35,7 @@ WATCHED = 15
 
 def train_member(pictures: Pictures, seed: int, epochs: int, watch: Callable[[Member], str] | None = None) -> Member:
     """Return a member trained on these pictures; `watch` says how good it is, which changes nothing."""
-    torch.backends.cudnn.deterministic = True
-    torch.manual_seed(seed)
-    # Everything that is made while a device is in use is made there.
-    with training_device():
+    with repeatable(seed):
         return _learned(pictures, seed, epochs, watch).to("cpu")
 
 

@@ -5,14 +5,13 @@
 brain-mri: the ICBM152 template against its own mask and tissue maps (skull-stripped already, so the extraction from a
 whole head is not tested by it), and drawings in T1, T2 and FLAIR, whose intensities are mixtures by these maps.
 cardiac-mri: ACDC, both phases, with 350 mm assumed for the width of the picture, since the files have no spacing;
-distances are scaled so. brain-tumor-mri: the two labeled volumes of pyradiomics, and how often a
-candidate is given in slices of brain_mri_tumor with and without a tumor (no masks there). No model is trained on ACDC
-and pyradiomics' volumes.
-Constants of brain-mri and brain-tumor-mri were chosen while looking at these very cases. Those of cardiac-mri are
-chosen on the first two patients of each of the five groups ("seen") and on four more ("looked at"), and judged on the
-other 11 ("judged"); an earlier round of choices looked at some of those too, and for the right ventricle pictures of
-six of them were looked at (004, 026, 043, 044, 063, 084). Pictures of the worst cases and the costs in processor time
-and memory:
+distances are scaled so. brain-tumor-mri: the two labeled volumes of pyradiomics, and how often a candidate is given in
+slices of brain_mri_tumor with and without a tumor (no masks there). No model is trained on ACDC and pyradiomics'
+volumes. Constants of brain-mri and brain-tumor-mri were chosen while looking at these very cases. Those of cardiac-mri
+are chosen on the first two patients of each of the five groups ("seen") and on four more ("looked at"), and judged on
+the other 11 ("judged"); an earlier round of choices looked at some of those too, and for the right ventricle pictures
+of six of them were looked at (004, 026, 043, 044, 063, 084). Pictures of the worst cases and the costs in processor
+time and memory:
 benchmarks/segmentation.py brain-mri cardiac-mri brain-tumor-mri --sheets FOLDER.
 """
 

@@ -43,20 +43,16 @@ def filling(folder: Path) -> Iterator[Path]:
     """
     check_folder(folder)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    aside: Path | None = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
-        yield aside
-        for file in sorted(path for path in aside.rglob("*") if path.is_file()):
-            target = folder / file.relative_to(aside)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(file, target)
-    except OSError as problem:
-        raise ExportError(f"The folder {folder} could not be written: {problem.strerror or problem}.") from problem
+        with _in_words(f"The folder {folder}"):
+            folder.mkdir(parents=True, exist_ok=True)
+            with _aside(folder) as aside:
+                yield aside
+                for file in sorted(path for path in aside.rglob("*") if path.is_file()):
+                    target = folder / file.relative_to(aside)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(file, target)
     finally:
-        if aside:
-            shutil.rmtree(aside, ignore_errors=True)
         for place in made:
             # What was filled stays: only empty folders can be removed.
             with contextlib.suppress(OSError):
@@ -73,21 +69,14 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         If the folder is missing or not writable, or the disk is full.
     """
     target = Path(path)
-    folder: str | None = None
-    try:
-        # A folder of its own keeps the file's name as it is: some writers choose the format, or refer to
-        # companion files, by the name.
-        folder = tempfile.mkdtemp(prefix=".writing-", dir=target.parent)
-        temporary = Path(folder) / target.name
+    # A folder of its own keeps the file's name as it is: some writers choose the format, or refer to
+    # companion files, by the name.
+    with _in_words(target.name), _aside(target.parent) as folder:
+        temporary = folder / target.name
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, target)
-    except OSError as problem:
-        raise ExportError(f"{target.name} could not be written: {problem.strerror or problem}.") from problem
-    finally:
-        if folder:
-            _remove(Path(folder))
 
 
 @contextmanager
@@ -99,9 +88,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     ExportError
         If the folder above is missing or not writable, or the disk is full.
     """
-    aside: Path | None = None
-    try:
-        aside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+    with _in_words(folder.name), _aside(folder.parent) as aside:
         # Made here and not by mkdtemp, which shuts out everybody else for good.
         fresh = aside / folder.name
         fresh.mkdir()
@@ -109,11 +96,6 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         if folder.exists():
             os.replace(folder, aside / "old")
         os.replace(fresh, folder)
-    except OSError as problem:
-        raise ExportError(f"{folder.name} could not be written: {problem.strerror or problem}.") from problem
-    finally:
-        if aside:
-            shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -122,7 +104,20 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _remove(folder: Path) -> None:
-    for left in folder.iterdir():
-        left.unlink()
-    folder.rmdir()
+@contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """Give a new folder in `folder`, which is gone afterwards."""
+    aside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _in_words(what: str) -> Iterator[None]:
+    """Tell what the operating system refuses as an ExportError about `what`."""
+    try:
+        yield
+    except OSError as problem:
+        raise ExportError(f"{what} could not be written: {problem.strerror or problem}.") from problem

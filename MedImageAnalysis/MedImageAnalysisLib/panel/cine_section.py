@@ -57,5 +57,5 @@ class CineSection:
         return self._logic.cineComputation(self.ui.cineFolderPathLineEdit.currentPath)
 
     def _end(self, phases: tuple[Analysis, Analysis]) -> None:
-        endDiastole, _endSystole = self._logic.createCineNodes(phases)
-        self._show(phases[0], endDiastole)
+        end_diastole, _ = self._logic.createCineNodes(phases)
+        self._show(phases[0], end_diastole)

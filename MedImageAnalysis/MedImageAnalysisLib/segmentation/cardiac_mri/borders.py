@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .polar import RADIUS_STEP_MM, closed_path, convex
+from .polar import RADIUS_STEP_MM, closed_path, convex, next_sums
 
 __all__ = ["LEAST_RADIUS_MM", "MUSCLE_MM", "pool_border", "rounded", "wall_border"]
 
@@ -53,11 +53,7 @@ def pool_border(
     limit = muscle + _BLOOD_SHARE * (blood - muscle)
     brightness = np.clip((values - limit) / max((blood - muscle) / 2, 1e-6), -1, 1)
     within = np.cumsum(-brightness, axis=1)
-    window = round(MUSCLE_MM / RADIUS_STEP_MM)
-    after = np.empty_like(within)
-    after[:, :-window] = within[:, window:] - within[:, :-window]
-    after[:, -window:] = after[:, -window - 1 : -window]
-    cost = within - 2 * after
+    cost = within - 2 * next_sums(within, round(MUSCLE_MM / RADIUS_STEP_MM))
     cost[:, (radii < LEAST_RADIUS_MM) | (radii > most)] = np.inf
     border = _as_radii(closed_path(cost, stiffness), radii)
     hull = convex(border, np.arange(len(values)) * (2 * np.pi / len(values)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["RADIUS_STEP_MM", "Rays", "closed_path", "convex", "sample"]
+__all__ = ["RADIUS_STEP_MM", "Rays", "closed_path", "convex", "next_sums", "sample"]
 
 ANGLES = 64
 RADIUS_STEP_MM = 0.75
@@ -52,6 +52,20 @@ def sample(plane: np.ndarray, points: np.ndarray) -> np.ndarray:
     from scipy.ndimage import map_coordinates
 
     return map_coordinates(plane, np.moveaxis(points, -1, 0), order=1, mode="nearest", output=np.float32)
+
+
+def next_sums(sums: np.ndarray, window: int) -> np.ndarray:
+    """Return what the next `window` radii add to running sums along rays; at the end, what the last whole window adds.
+
+    Parameters
+    ----------
+    sums : numpy.ndarray, shape (angles, radii)
+    window : int
+    """
+    added = np.empty_like(sums)
+    added[:, :-window] = sums[:, window:] - sums[:, :-window]
+    added[:, -window:] = added[:, -window - 1 : -window]
+    return added
 
 
 def closed_path(cost: np.ndarray, stiffness: float, jump: int = 2) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...progress import Progress
-from .polar import RADIUS_STEP_MM, Rays, closed_path
+from .polar import RADIUS_STEP_MM, Rays, closed_path, next_sums
 from .rings import Ring, basal_first
 
 __all__ = ["trace_right_ventricle"]
@@ -212,8 +212,7 @@ class _Tracer:
         cost = _cost(self._relative(number, self.values[number]) / level, inside)
         cost[self.off > math.radians(_HALF_SECTOR_DEGREES), 1:] = _NEVER
         path = closed_path(cost, _STIFFNESS, _JUMP)
-        shape = self.stack.shape[1:]
-        mask = self.rays.disk(shape, center, wall + self.rays.radii[path]) & ~self.rays.disk(shape, center, wall)
+        mask = self.rays.disk(region.shape, center, wall + self.rays.radii[path]) & ~self._wall(number)
         mask = self._largest(ndimage.binary_opening(mask, self._disk(_THIN_MM)), before)
         return _Outline(mask, level, -float(cost[np.arange(len(path)), path].sum()))
 
@@ -250,17 +249,14 @@ def _cost(brightness: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
     Bright within and dark right behind is cheap; dark lines are dear to cross, and cheap to follow.
     """
-    arm, window = round(_VALLEY_ARM_MM / RADIUS_STEP_MM), round(_BEYOND_MM / RADIUS_STEP_MM)
+    arm = round(_VALLEY_ARM_MM / RADIUS_STEP_MM)
     padded = np.pad(brightness, ((0, 0), (arm, arm)), mode="edge")
     sides = np.minimum(padded[:, : -2 * arm], padded[:, 2 * arm :])
     line = np.clip(sides - brightness, 0, 1) * (sides > _BLOOD_SHARE)
     blood = np.where(inside, np.clip((brightness - _BLOOD_SHARE) / _RAMP, -1, 1), -1) - _CROSSING * line
     within = np.zeros_like(blood)
     within[:, 1:] = np.cumsum(-blood, axis=1)[:, :-1]
-    after = np.empty_like(within)
-    after[:, :-window] = within[:, window:] - within[:, :-window]
-    after[:, -window:] = after[:, -window - 1 : -window]
-    cost = within - after
+    cost = within - next_sums(within, round(_BEYOND_MM / RADIUS_STEP_MM))
     cost[:, :-1] -= _ALONG * line[:, 1:]
     cost[:, 0] = 0
     return cost

@@ -12,7 +12,7 @@ from ....errors import MissingPackageError
 from ....progress import Progress
 from .architecture import build_member
 from .canvases import Collection
-from .device import training_device
+from .device import repeatable
 from .recipe import NetworkRecipe
 from .variation import varied_batch
 
@@ -39,15 +39,10 @@ def fit_member(recipe: NetworkRecipe, collection: Collection, used: np.ndarray, 
         If PyTorch is not installed.
     """
     try:
-        import torch
+        import torch  # noqa: F401
     except ImportError as missing:
         raise MissingPackageError("Training a network needs PyTorch. Install it with: pip install torch") from missing
-    # Sums in another order would give other weights.
-    torch.set_num_threads(1)
-    torch.backends.cudnn.deterministic = True
-    torch.manual_seed(seed)
-    # Everything that is made while a device is in use is made there.
-    with training_device():
+    with repeatable(seed):
         return _descended(recipe, collection, used, seed, progress)
 
 

@@ -45,6 +45,8 @@ def _family_and_number(group: str) -> tuple[str, int]:
     return found[1] + found[3], int(found[2] or 0)
 
 
+_LONG = Schedule(batch=64, strangers=16, mixing=0.4, dropout=0.3, smoothing=0.1)
+
 CHEST_NETWORK = NetworkRecipe(
     base=replace(CHEST, description=CHEST.description | {"version": "2.0.0"}),
     name="chest-xray-pneumonia-network",
@@ -56,17 +58,7 @@ CHEST_NETWORK = NetworkRecipe(
     size=128,
     members=5,
     widths=(24, 48, 96, 192),
-    schedule=Schedule(
-        steps=5000,
-        batch=64,
-        strangers=16,
-        spoiled=8,
-        small=0.3,
-        mixing=0.4,
-        memory=0.998,
-        dropout=0.3,
-        smoothing=0.1,
-    ),
+    schedule=replace(_LONG, steps=5000, spoiled=8, small=0.3, memory=0.998),
     known_failures=(
         "Bacterial and viral pneumonia look alike and are often taken for one another.",
         "One hospital, one kind of machine, children of 1 to 5 years. Elsewhere more of the healthy may be called ill.",
@@ -88,18 +80,7 @@ BRAIN_NETWORK = NetworkRecipe(
     flagged=0.03,
     flag_groups=True,
     spoiled=1600,
-    schedule=Schedule(
-        steps=10000,
-        batch=64,
-        strangers=16,
-        spoiled=11,
-        small=0.2,
-        mixing=0.4,
-        memory=0.999,
-        strangeness=0.5,
-        dropout=0.3,
-        smoothing=0.1,
-    ),
+    schedule=replace(_LONG, steps=10000, spoiled=11, small=0.2, memory=0.999, strangeness=0.5),
     # Tumors are small, and what tells them apart is fine: the images of this collection differ little in quality.
     variation=Variation(
         turn=12.0,
