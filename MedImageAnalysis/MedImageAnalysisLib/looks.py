@@ -9,9 +9,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from .imaging.histogram import Histogram, multi_otsu
+from .imaging.masks import component_sizes, components
 from .imaging.pixels import view
 from .progress import Progress
-from .segmentation.ct.volume import CoarseVolume, ball_closing, components, filled_in_slices, interior_of_body
+from .segmentation.ct.volume import CoarseVolume, ball_closing, filled_in_slices, interior_of_body
 
 __all__ = ["Look", "look_of_ct", "look_of_volume", "looks_like_hounsfield"]
 
@@ -99,8 +100,7 @@ def look_of_ct(pixels: sitk.Image) -> Look | None:
 def _large_pieces_ml(mask: np.ndarray, volume: CoarseVolume) -> float:
     """Return the volume of the large pieces that do not reach the sides of the image, where room air may look so."""
     labels = components(mask)
-    sizes = np.bincount(labels.reshape(-1)) * volume.voxel_ml
-    sizes[0] = 0
+    sizes = component_sizes(labels) * volume.voxel_ml
     for axis in (1, 2):
         for end in (0, -1):
             sizes[labels.take(end, axis)] = 0
@@ -130,8 +130,7 @@ def _head_on_mr(pixels: sitk.Image) -> Look | None:
     steps = [max(1, round(_COARSE_MM / length)) for length in spacing]
     bright = values[tuple(slice(None, None, step) for step in steps)] > threshold[0] / 2
     labels = components(bright)
-    sizes = np.bincount(labels.reshape(-1))
-    sizes[0] = 0
+    sizes = component_sizes(labels)
     head = labels == int(sizes.argmax())
     lengths = [step * length for step, length in zip(steps, spacing, strict=True)]
     milliliters = sizes.max() * math.prod(lengths) / 1000

@@ -11,9 +11,9 @@ from .definition import Undefined
 from .distribution import Distribution
 from .levels import GrayLevels, discretized
 from .settings import FeatureSettings
-from .texture import Texture, bounding_box
+from .texture import Texture
 
-__all__ = ["Region", "bounding_box"]
+__all__ = ["Region"]
 
 # A table of intensities with more entries than this costs more than it saves.
 _LARGEST_TABLE = 2**18

@@ -8,9 +8,10 @@ import SimpleITK as sitk
 from ..analysis import Segment, Segmentation
 from ..errors import GeometryError, InvalidSettingError
 from ..imaging.geometry import describe_grid, resample_segmentation, same_grid
+from ..imaging.masks import bounding_box
 from .definition import Undefined
 from .local_intensity import RADIUS
-from .region import Region, bounding_box
+from .region import Region
 from .resampling import new_spacing, resampled_patch
 from .settings import FeatureSettings
 
@@ -169,13 +170,10 @@ def _check_place(layer: sitk.Image, image: sitk.Image) -> None:
 
 def _labels_are_inside(layer: sitk.Image, image: sitk.Image) -> bool:
     labels = sitk.GetArrayViewFromImage(layer)
-    used = [
-        np.flatnonzero(labels.any(axis=tuple(a for a in range(labels.ndim) if a != axis)))
-        for axis in range(labels.ndim)
-    ]
-    if not used[0].size:
+    box = bounding_box(labels)
+    if box is None:
         return True
-    ends = [(float(index[0]), float(index[-1])) for index in reversed(used)]
+    ends = [(float(part.start), float(part.stop - 1)) for part in reversed(box)]
     size = np.array(image.GetSize())
     for corner in np.array(np.meshgrid(*ends)).reshape(len(ends), -1).T:
         point = layer.TransformContinuousIndexToPhysicalPoint(corner.tolist())

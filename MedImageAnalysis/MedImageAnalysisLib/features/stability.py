@@ -10,6 +10,8 @@ import SimpleITK as sitk
 
 from ..analysis import FeatureDefinition, FeatureTable, Segment, Segmentation
 from ..imaging.geometry import resample_segmentation
+from ..imaging.masks import bounding_box
+from ..imaging.pixels import view
 from ..progress import Progress
 from .perturbation import Change, Perturbations, noise_level, perturbed
 from .settings import FeatureSettings
@@ -97,13 +99,11 @@ def _of_segment(
 
 def _box_with_margin(mask: sitk.Image, changes: list[Change]) -> tuple[np.ndarray, np.ndarray] | None:
     """Return first and one-past-last index (x, y(, z)) of a box that holds the segment after all changes."""
-    array = sitk.GetArrayViewFromImage(mask)
-    axes = range(array.ndim)
-    used = [np.flatnonzero(array.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
-    if not used[0].size:
+    box = bounding_box(view(mask))
+    if box is None:
         return None
-    first = np.array([index[0] for index in reversed(used)])
-    last = np.array([index[-1] for index in reversed(used)])
+    first = np.array([part.start for part in reversed(box)])
+    last = np.array([part.stop - 1 for part in reversed(box)])
     spacing = np.array(mask.GetSpacing())
     half_diagonal = np.linalg.norm((last - first + 1) * spacing) / 2
     turned = half_diagonal * max(abs(np.sin(change.angle)) for change in changes) / spacing

@@ -8,12 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
+from ..imaging.masks import bounding_box
 from . import counts
 from .counts import Neighborhoods
 from .levels import GrayLevels
 from .settings import FeatureSettings
 
-__all__ = ["Texture", "bounding_box", "directions"]
+__all__ = ["Texture", "directions"]
 
 
 @functools.lru_cache(maxsize=16)
@@ -46,15 +47,6 @@ def directions(distance: int, norm: str, in_plane: bool, exactly: bool) -> np.nd
     found = np.array(offsets, np.int64).reshape(-1, 3)
     found.flags.writeable = False  # shared between calls
     return found
-
-
-def bounding_box(array: np.ndarray) -> tuple[slice, ...] | None:
-    """Return the least box that holds all elements of an array above 0; None if there are none."""
-    used = np.maximum.reduce(array.reshape(len(array), -1), axis=1).nonzero()[0]
-    if not used.size:
-        return None
-    part = slice(int(used[0]), int(used[-1]) + 1)
-    return (part, *bounding_box(np.maximum.reduce(array[part]))) if array.ndim > 1 else (part,)
 
 
 class Texture:

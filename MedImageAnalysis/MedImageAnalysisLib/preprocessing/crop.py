@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..imaging.histogram import Histogram, multi_otsu
+from ..imaging.masks import bounding_box, component_sizes
 from ..imaging.pixels import is_constant, mask_image, view
 from ..parameters import parameter
 from ..progress import Progress, run_filter
@@ -97,13 +98,10 @@ def _bright_object(image: sitk.Image, threshold: float, progress: Progress) -> B
     progress.step(fraction=0.2)
     pieces = run_filter(sitk.ConnectedComponentImageFilter(), mask_image(body, image), progress=progress.part(0.2, 0.7))
     labels = view(pieces)
-    sizes = np.bincount(labels.reshape(-1))
-    sizes[0] = 0
-    return _bounds(labels == np.argmax(sizes))
+    return _bounds(labels == component_sizes(labels).argmax())
 
 
 def _bounds(mask: np.ndarray) -> Box:
     """Return the first and last occupied index along x, y (, z)."""
-    others = (tuple(other for other in range(mask.ndim) if other != axis) for axis in reversed(range(mask.ndim)))
-    occupied = [np.flatnonzero(mask.any(axis=axes)) for axes in others]
-    return [int(found[0]) for found in occupied], [int(found[-1]) for found in occupied]
+    box = bounding_box(mask)[::-1]
+    return [part.start for part in box], [part.stop - 1 for part in box]

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from ..analysis import Segmentation
 from ..errors import UnsupportedImageError
 from ..imaging.filters import gaussian_smooth
+from ..imaging.masks import component_sizes, components
 from ..imaging.pixels import image_like, mask_image, require_scalar, view
 from ..parameters import parameter
 from ..progress import Progress
@@ -96,7 +97,8 @@ class BrainTumorMRI(SegmentationMethod):
             return nothing
         kernels = -distance_to(bright, image) >= _VESSEL_MM
         progress.step(fraction=0.6)
-        pieces, count = _pieces(bright)
+        pieces = components(bright)
+        count = int(pieces.max(initial=0))
         if count == 0:
             return nothing
         merit = _merits(pieces, count, scores, kernels, inside)
@@ -123,11 +125,10 @@ def _inner_head(image: sitk.Image, progress: Progress) -> np.ndarray:
     values = view(image)
     low, high = np.percentile(values, (2, 98))
     progress.step()
-    pieces, count = _pieces(values > low + 0.1 * (high - low))
-    if count == 0:
+    pieces = components(values > low + 0.1 * (high - low))
+    sizes = component_sizes(pieces)
+    if not sizes.any():
         raise UnsupportedImageError("No head stands out from the background of this image.")
-    sizes = np.bincount(pieces.reshape(-1))
-    sizes[0] = 0
     progress.step(fraction=0.3)
     head = _filled(pieces == sizes.argmax())
     depth = -distance_to(head, image)
@@ -171,11 +172,6 @@ def _robust_scores(values: np.ndarray, brain: np.ndarray) -> np.ndarray:
     median = np.median(inner)
     spread = max(1.4826 * float(np.median(np.abs(inner - median))), 1e-6)
     return ((values - median) / np.float32(spread)).astype(np.float32)
-
-
-def _pieces(mask: np.ndarray) -> tuple[np.ndarray, int]:
-    pieces = view(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.view(np.uint8))))
-    return pieces, int(pieces.max(initial=0))
 
 
 def _merits(pieces: np.ndarray, count: int, scores: np.ndarray, kernels: np.ndarray, inside: np.ndarray) -> np.ndarray:

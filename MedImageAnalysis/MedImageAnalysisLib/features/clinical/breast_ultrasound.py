@@ -9,6 +9,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Line, Measurement, MedicalImage, Segmentation
+from ...imaging.masks import largest_component
+from ...imaging.pixels import view
 from ...progress import Progress
 from ..hull import convex_hull
 from ..mesh import line_ends, outer_points
@@ -137,15 +139,11 @@ class BreastLesion(ClinicalMeasure):
 
 def _largest(segmentation: Segmentation) -> np.ndarray | None:
     """Return the largest connected part of the lesion segment, or None."""
-    from scipy import ndimage
-
     found = segmentation.find("breast-lesion")
     if found is None:
         return None
-    parts, count = ndimage.label(sitk.GetArrayFromImage(segmentation.mask(found)))
-    if count == 0:
-        return None
-    return parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
+    mask = largest_component(view(segmentation.mask(found)) > 0)
+    return mask if mask.any() else None
 
 
 def _made(

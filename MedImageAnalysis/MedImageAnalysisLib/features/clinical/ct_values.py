@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...analysis import Measurement, MedicalImage, Segmentation
+from ...imaging.masks import bounding_box
 from ...imaging.pixels import axis_lengths, view
 
 __all__ = ["Found", "Quantity", "doubt_hounsfield", "found", "volume_ml"]
@@ -67,7 +68,7 @@ def found(image: MedicalImage, segmentation: Segmentation, key: str) -> Found | 
     if segment is None:
         return None
     labels = view(segmentation.layers[segment.layer])
-    box = _box(labels == segment.label)
+    box = bounding_box(labels == segment.label)
     if box is None:
         return None
     # Anew: a part of the first mask would keep all of it in memory.
@@ -75,19 +76,6 @@ def found(image: MedicalImage, segmentation: Segmentation, key: str) -> Found | 
     spacing = axis_lengths(image.pixels)
     cut = _is_cut(mask, box, labels.shape, spacing)
     return Found(mask, view(image.pixels)[box], spacing, cut, tuple(part.start for part in box))
-
-
-def _box(mask: np.ndarray) -> tuple[slice, ...] | None:
-    """Return the bounding box of a mask, or None if it is empty."""
-    box: list[slice] = []
-    for axis in range(mask.ndim):
-        # What is known of the earlier axes makes the later ones cheap.
-        part = mask[tuple(box)]
-        occupied = np.flatnonzero(part.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        if occupied.size == 0:
-            return None
-        box.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
-    return tuple(box)
 
 
 def volume_ml(structure: Found) -> float:

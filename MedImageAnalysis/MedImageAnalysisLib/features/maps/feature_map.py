@@ -9,11 +9,11 @@ import SimpleITK as sitk
 
 from ...errors import GeometryError, InvalidSettingError, UnknownNameError, UnsupportedImageError
 from ...imaging.geometry import describe_grid, same_grid
+from ...imaging.masks import bounding_box
 from ...progress import Progress
 from ..definition import Undefined
 from ..levels import GrayLevels, discretized
 from ..settings import FeatureSettings
-from ..texture import bounding_box
 from .families import MAPPABLE, prepare
 from .windows import WindowReader
 

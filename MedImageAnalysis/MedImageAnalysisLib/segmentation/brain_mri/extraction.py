@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from ...errors import UnsupportedImageError
 from ...imaging.filters import gaussian_smooth
+from ...imaging.masks import bounding_box, largest_component
 from ...imaging.pixels import image_like, mask_image, view
 from ...progress import Progress, run_filter
 from .surface import brain_surface, head_intensities, inside
@@ -58,7 +59,7 @@ def extract_brain(image: sitk.Image, fraction: float, progress: Progress) -> np.
     first = inside(*surface, upright)
     if not first.any():
         raise UnsupportedImageError("No brain was found in this image: is it an MRI of the whole head?")
-    box = _box(first, round(3 * _SULCUS_RADIUS_MM / _STEP_MM))
+    box = bounding_box(first, round(3 * _SULCUS_RADIUS_MM / _STEP_MM))
     region = upright[tuple(slice(part.start, part.stop) for part in reversed(box))]
     head_mask = view(region) > head.threshold
     if np.count_nonzero(head_mask & ~first[box]) < _STRIPPED_SHARE * np.count_nonzero(head_mask):
@@ -104,7 +105,7 @@ def _cut_free(image: sitk.Image, first: np.ndarray, progress: Progress) -> np.nd
     outside = distance_to(first, image)
     tissue = _tissue(view(image), outside)
     progress.step(message, 0.3)
-    kernel = _largest(distance_to(~tissue, image) > _BRIDGE_RADIUS_MM)
+    kernel = largest_component(distance_to(~tissue, image) > _BRIDGE_RADIUS_MM)
     if not kernel.any():
         raise UnsupportedImageError("No brain was found in this image: is it an MRI of the whole head?")
     progress.step(message, 0.6)
@@ -128,21 +129,6 @@ def _tissue(values: np.ndarray, outside: np.ndarray) -> np.ndarray:
     median = np.median(core)
     within = (values > _LEAST_SHARE * median) & (values < _MOST_SHARE * median)
     return within & (outside < 2 * _SURFACE_SLACK_MM)
-
-
-def _largest(mask: np.ndarray) -> np.ndarray:
-    pieces = view(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.view(np.uint8))))
-    sizes = np.bincount(pieces.reshape(-1))
-    sizes[0] = 0
-    return (pieces == sizes.argmax()) & mask
-
-
-def _box(mask: np.ndarray, margin: int) -> tuple[slice, ...]:
-    box = []
-    for axis in range(mask.ndim):
-        occupied = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        box.append(slice(max(0, int(occupied[0]) - margin), min(mask.shape[axis], int(occupied[-1]) + 1 + margin)))
-    return tuple(box)
 
 
 def _on_grid(distance: sitk.Image, image: sitk.Image, progress: Progress) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segmentation
+from ...imaging.masks import bounding_box, component_sizes, components
 from ...imaging.pixels import axis_lengths, mask_image, view
 from ...progress import Progress
 from ...terminology import generic_segment
@@ -48,7 +49,7 @@ def classify_tissues(
         Weight of the Markov random field.
     progress : Progress
     """
-    box = _box(brain)
+    box = bounding_box(brain)
     region = image[tuple(slice(part.start, part.stop) for part in reversed(box))]
     inside = brain[box]
     start = Segmentation((mask_image(np.ascontiguousarray(inside), region),), (generic_segment("Brain", 1),))
@@ -76,10 +77,8 @@ def _films(white: np.ndarray, image: sitk.Image) -> np.ndarray:
     """
     spacing = image.GetSpacing()
     core = distance_to(~white, image) > max(_FILM_MM, min(spacing))
-    pieces = view(sitk.ConnectedComponent(mask_image(core, image)))
-    sizes = np.bincount(pieces.reshape(-1)) * math.prod(spacing)
-    large = sizes >= _LEAST_WHITE_MM3
-    large[0] = False
+    pieces = components(core)
+    large = component_sizes(pieces) * math.prod(spacing) >= _LEAST_WHITE_MM3
     return white & (distance_to(large[pieces], image) > _BESIDE_CORE_MM) if large.any() else np.zeros_like(white)
 
 
@@ -98,9 +97,3 @@ def _contrast(classes: np.ndarray, spacing: tuple[float, ...]) -> str:
     # One voxel more in each keeps empty shells of very small images from dividing by zero.
     white = int(np.argmax((deep + 1) / (rim + 1)))
     return ("t2", "flair", "t1")[white]
-
-
-def _box(mask: np.ndarray) -> tuple[slice, ...]:
-    axes = range(mask.ndim)
-    occupied = [np.flatnonzero(mask.any(axis=tuple(o for o in axes if o != axis))) for axis in axes]
-    return tuple(slice(int(found[0]), int(found[-1]) + 1) for found in occupied)

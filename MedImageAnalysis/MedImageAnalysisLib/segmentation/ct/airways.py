@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from ...imaging.masks import bounding_box, components
 from ...progress import Progress
-from .volume import CoarseVolume, bounding_box, components
+from .volume import CoarseVolume
 
 __all__ = ["find_airways"]
 

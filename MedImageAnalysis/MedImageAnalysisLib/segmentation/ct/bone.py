@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Code, Segment, Segmentation
+from ...imaging.masks import component_sizes, components
 from ...parameters import parameter
 from ...progress import Progress
 from ...terminology import generic_segment, segment
@@ -21,8 +22,6 @@ from .volume import (
     CoarseVolume,
     Part,
     ball_closing,
-    component_sizes,
-    components,
     filled,
     interior_of_body,
     outlined,

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segmentation
+from ...imaging.masks import component_sizes, components
 from ...parameters import parameter
 from ...progress import Progress
 from ..generic.scalar_method import ScalarMethod
@@ -21,8 +22,6 @@ from .volume import (
     ball_closing,
     ball_dilation,
     ball_erosion,
-    component_sizes,
-    components,
     drop_small,
     filled_in_slices,
     interior_of_body,

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segmentation
+from ...imaging.masks import bounding_box, component_sizes, components
 from ...parameters import parameter
 from ...progress import Progress
 from ..generic.scalar_method import ScalarMethod
@@ -20,9 +21,6 @@ from .volume import (
     Part,
     ball_dilation,
     ball_erosion,
-    bounding_box,
-    component_sizes,
-    components,
     outlined,
 )
 

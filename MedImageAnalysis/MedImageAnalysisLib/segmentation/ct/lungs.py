@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...imaging.masks import bounding_box, component_sizes, components
 from ...progress import Progress
 from .airways import find_airways
 from .volume import (
@@ -15,9 +16,6 @@ from .volume import (
     ball_closing,
     ball_dilation,
     ball_erosion,
-    bounding_box,
-    component_sizes,
-    components,
     filled,
     filled_in_slices,
     interior_of_body,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...imaging.masks import bounding_box, components
 from ...progress import Progress
-from .volume import CoarseVolume, bounding_box, components
+from .volume import CoarseVolume
 
 __all__ = ["Vertebra", "find_vertebrae", "first_lumbar", "vertebra_names", "vertebra_region"]
 

@@ -15,6 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segment, Segmentation
+from ...imaging.masks import bounding_box, component_sizes, components
 from ...imaging.pixels import blank_like, require_scalar, slabs, view
 from ...progress import Progress, run_filter
 from ...terminology import segment
@@ -26,9 +27,6 @@ __all__ = [
     "ball_closing",
     "ball_dilation",
     "ball_erosion",
-    "bounding_box",
-    "component_sizes",
-    "components",
     "drop_small",
     "filled",
     "filled_in_slices",
@@ -164,30 +162,6 @@ class CoarseVolume:
         return tuple(parts)
 
 
-def bounding_box(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...] | None:
-    """Return the box around a mask, grown by `margin` voxels; None if the mask is empty."""
-    box = []
-    for axis in range(mask.ndim):
-        occupied = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        if occupied.size == 0:
-            return None
-        box.append(slice(max(0, int(occupied[0]) - margin), min(mask.shape[axis], int(occupied[-1]) + 1 + margin)))
-    return tuple(box)
-
-
-def components(mask: np.ndarray, *, diagonal: bool = False) -> np.ndarray:
-    """Return the connected components of a 3D mask, numbered from 1 in raster order."""
-    image = sitk.GetImageFromArray(np.ascontiguousarray(mask).view(np.uint8))
-    return view(sitk.ConnectedComponent(image, diagonal))
-
-
-def component_sizes(labels: np.ndarray) -> np.ndarray:
-    """Return the number of voxels of each label; that of the background is 0."""
-    sizes = np.bincount(labels.reshape(-1))
-    sizes[0] = 0
-    return sizes
-
-
 def drop_small(mask: np.ndarray, voxels: float) -> np.ndarray:
     """Return the components of a mask that have at least so many voxels."""
     labels = components(mask)
@@ -206,17 +180,12 @@ def _distance(mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
 
 def ball_dilation(mask: np.ndarray, radius: float, spacing: tuple[float, ...]) -> np.ndarray:
     """Return the voxels within `radius` mm of a mask."""
-    box = bounding_box(mask)
+    box = bounding_box(mask, [math.ceil(radius / length) for length in spacing])
     if box is None:
         return mask.copy()
-    reach = [math.ceil(radius / length) for length in spacing]
-    part = tuple(
-        slice(max(0, cut.start - n), min(size, cut.stop + n))
-        for cut, n, size in zip(box, reach, mask.shape, strict=True)
-    )
     grown = np.zeros(mask.shape, bool)
     # Squared distances in float32: equal ones must not fall apart by rounding.
-    grown[part] = (_distance(mask[part], spacing) <= radius**2 * (1 + 1e-5)) | mask[part]
+    grown[box] = (_distance(mask[box], spacing) <= radius**2 * (1 + 1e-5)) | mask[box]
     return grown
 
 

@@ -13,6 +13,7 @@ from ...analysis import Segmentation
 from ...errors import InvalidSettingError, UnsupportedImageError
 from ...imaging.geometry import describe_grid, same_grid
 from ...imaging.histogram import Histogram, multi_otsu
+from ...imaging.masks import bounding_box
 from ...imaging.pixels import axis_lengths, image_like, require_scalar, view
 from ...progress import Progress
 from ...terminology import generic_segment
@@ -76,7 +77,7 @@ class Refinement(ScalarMethod):
 
     def _replace(self, layer: np.ndarray, label: int, spacing: tuple[float, ...], progress: Progress) -> None:
         """Refine one segment in place, in its bounding box; it may grow into background only."""
-        box = _box(layer == label, self._reach(spacing))
+        box = bounding_box(layer == label, self._reach(spacing))
         if box is None:
             return
         part = layer[box]
@@ -141,14 +142,3 @@ def in_raster_order(labels: np.ndarray) -> np.ndarray:
     number = np.empty(first.size, np.int32)
     number[np.argsort(first, kind="stable")] = np.arange(first.size)
     return number[labels]
-
-
-def _box(mask: np.ndarray, reach: tuple[int, ...]) -> tuple[slice, ...] | None:
-    """Return the bounding box of a mask grown by `reach` voxels, or None if the mask is empty."""
-    box = []
-    for axis, margin in enumerate(reach):
-        occupied = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        if occupied.size == 0:
-            return None
-        box.append(slice(max(0, occupied[0] - margin), min(mask.shape[axis], occupied[-1] + 1 + margin)))
-    return tuple(box)

@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from ...imaging.masks import largest_component
 from .frame import Frame
 
 __all__ = ["INSIDE", "bounds", "labels_on", "levels", "main_part"]
@@ -21,7 +22,7 @@ _REFINEMENT = 3
 
 def main_part(level: np.ndarray) -> np.ndarray:
     """Return the largest connected region above one half, without holes."""
-    return ndimage.binary_fill_holes(_largest(level > INSIDE))
+    return ndimage.binary_fill_holes(largest_component(level > INSIDE))
 
 
 def bounds(masks: tuple[np.ndarray, ...]) -> tuple[int, int, int, int]:
@@ -62,18 +63,10 @@ def labels_on(image: sitk.Image, found: tuple[np.ndarray, ...], frame: Frame, fa
         size, corner = (right - left, bottom - top), (float(left), float(top))
         full = sitk.Resample(source, size, still, sitk.sitkLinear, corner, (1.0, 1.0), (1, 0, 0, 1), 0.0)
         # Where outlines cross, the weaker structure may lose a sliver's connection to the rest.
-        label[top:bottom, left:right][_largest(sitk.GetArrayViewFromImage(full) > INSIDE)] = value
+        label[top:bottom, left:right][largest_component(sitk.GetArrayViewFromImage(full) > INSIDE)] = value
     result = sitk.GetImageFromArray(label)
     result.CopyInformation(image)
     return result
-
-
-def _largest(mask: np.ndarray) -> np.ndarray:
-    """Return the largest connected part of a mask."""
-    parts, count = ndimage.label(mask)
-    if count <= 1:
-        return mask
-    return parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
 
 
 def _apart(found: np.ndarray) -> Iterator[np.ndarray]:
