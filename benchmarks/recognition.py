@@ -60,7 +60,7 @@ def judge_shipped(names: list[str], recipe: Recipe, data: Path) -> None:
     """Print the figures of the shipped models for one question on the held-out part of their collection."""
     held = [case for case in recipe.read(data / recipe.folder) if case.held_out]
     images = [read_pixels(case.path) for case in held]
-    others = dict(strangers(images[:100], data, recipe.folder))
+    others = dict(strangers(images, data, recipe.folder))
     for model in map(load_model, names):
         judgement = judged(image_answers(model, images), held, recipe)
         show(f"{model.name} {model.version} ({model.kind}), {len(held)} held-out images", judgement)

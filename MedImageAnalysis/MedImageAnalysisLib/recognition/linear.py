@@ -43,8 +43,10 @@ __all__ = [
     "describe",
     "outlier_distance",
     "project",
+    "score_of_whitened",
     "stranger_score",
     "unlike",
+    "whitened",
 ]
 
 MAXIMUM_FEATURES = 20_000
@@ -64,6 +66,7 @@ _ARRAYS = {
 
 
 _STRANGER_ARRAYS = {"stranger_weights", "stranger_intercept"}
+_HIDDEN_ARRAYS = {"stranger_hidden", "stranger_hidden_intercept"}
 
 
 @dataclass(frozen=True)
@@ -149,10 +152,14 @@ class LinearSpec:
 
     def _check_weights(self, arrays: Mapping[str, np.ndarray], classes: int, where: str) -> None:
         names = _ARRAYS if self.stranger_limit is None else _ARRAYS | _STRANGER_ARRAYS
+        if self.stranger_limit is not None and "stranger_hidden" in arrays:
+            names = names | _HIDDEN_ARRAYS
         if set(arrays) != names:
             raise InvalidModelError(f"{where}: the weights must be exactly {', '.join(sorted(names))}.")
         axes = arrays["axes"].shape[-1] if arrays["axes"].ndim else 0
         members = arrays["ensemble_intercept"].shape[0] if arrays["ensemble_intercept"].ndim else 0
+        hidden = "stranger_hidden" in names
+        units = arrays["stranger_hidden"].shape[-1] if hidden and arrays["stranger_hidden"].ndim else 0
         expected = {
             "mean": (self.size,),
             "scale": (self.size,),
@@ -163,7 +170,9 @@ class LinearSpec:
             "intercept": (classes,),
             "ensemble_weights": (members, axes, classes),
             "ensemble_intercept": (members, classes),
-            "stranger_weights": (axes,),
+            "stranger_hidden": (axes, units),
+            "stranger_hidden_intercept": (units,),
+            "stranger_weights": (units,) if hidden else (axes,),
             "stranger_intercept": (),
         }
         for name, shape in expected.items():
@@ -176,8 +185,23 @@ class LinearSpec:
 
 def stranger_score(arrays: Mapping[str, np.ndarray], u: np.ndarray) -> np.ndarray:
     """Return the log-odds that rows of coordinates belong to a spoiled or unrelated image."""
-    whitened = np.clip(u / np.sqrt(arrays["variances"]), -WHITENED_LIMIT, WHITENED_LIMIT)
-    return whitened @ arrays["stranger_weights"] + float(arrays["stranger_intercept"])
+    return score_of_whitened(arrays, whitened(arrays, u))
+
+
+def whitened(arrays: Mapping[str, np.ndarray], u: np.ndarray) -> np.ndarray:
+    """Return rows of coordinates in standard deviations of the training data, cut off where that says no more."""
+    return np.clip(u / np.sqrt(arrays["variances"]), -WHITENED_LIMIT, WHITENED_LIMIT)
+
+
+def score_of_whitened(arrays: Mapping[str, np.ndarray], v: np.ndarray) -> np.ndarray:
+    """Return the log-odds of :func:`stranger_score` for whitened coordinates v.
+
+    They are v w + b, or max(v A + a, 0) w + b where the model has hidden units: what is spoiled in several ways is not
+    all on one side of the training images.
+    """
+    if "stranger_hidden" in arrays:
+        v = np.maximum(v @ arrays["stranger_hidden"].astype(np.float64) + arrays["stranger_hidden_intercept"], 0.0)
+    return v @ arrays["stranger_weights"] + float(arrays["stranger_intercept"])
 
 
 def project(arrays: Mapping[str, np.ndarray], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

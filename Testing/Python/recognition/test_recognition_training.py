@@ -12,13 +12,11 @@ from MedImageAnalysisLib.errors import InvalidModelError, InvalidSettingError, U
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.recognition import RecognitionCase, load_model, recognize
 from MedImageAnalysisLib.recognition.descriptors.scattering import Scattering
-from MedImageAnalysisLib.recognition.linear import project, stranger_score
 from MedImageAnalysisLib.recognition.training.augmentation import varied
 from MedImageAnalysisLib.recognition.training.data import from_table, read_pixels
-from MedImageAnalysisLib.recognition.training.fitting import FitSettings, fit_linear
+from MedImageAnalysisLib.recognition.training.fitting import FitSettings
 from MedImageAnalysisLib.recognition.training.images import train
 from MedImageAnalysisLib.recognition.training.recipes import CHEST
-from MedImageAnalysisLib.recognition.training.strangers import spoiled
 from MedImageAnalysisLib.recognition.training.table import evaluate_on_table, train_from_table
 
 
@@ -176,33 +174,6 @@ def test_a_folder_with_a_table_is_all_it_takes(discs_and_rings, tmp_path):
 def test_a_model_that_needs_segmentations_is_not_judged_on_images(linear_folder, discs_and_rings):
     with pytest.raises(InvalidModelError, match="segmented"):
         evaluate_on_table(load_model(linear_folder), discs_and_rings / "shapes")
-
-
-def test_spoiled_images_teach_what_does_not_belong():
-    random = np.random.default_rng(12)
-    own = random.normal(size=(400, 6)) * [1, 1, 1, 1, 1, 5]
-    y = (own[:, 0] > 0).astype(int)
-    # Strangers lie well within the spread of all coordinates together, so that the distance alone does not tell.
-    strange = random.normal(size=(400, 6)) * [1, 1, 1, 1, 1, 1] + [0, 0, 2.2, 0, 0, 0]
-    names = [str(i) for i in range(400)]
-    settings = FitSettings(folds=4, members=2, stranger_flagged=0.05)
-    plain, taught = (fit_linear(own, y, names, settings, strangers=extra) for extra in (None, strange))
-    new = random.normal(size=(300, 6)) + np.array([0, 0, 2.2, 0, 0, 0])
-    fresh = random.normal(size=(300, 6)) * [1, 1, 1, 1, 1, 5]
-    scores = [stranger_score(taught.arrays, project(taught.arrays, rows)[1]) for rows in (new, fresh)]
-    assert plain.stranger_limit is None
-    assert (scores[0] > taught.stranger_limit).mean() > 2 * (plain.distances(new) > plain.outlier_range[1]).mean()
-    assert (scores[0] > taught.stranger_limit).mean() > 0.5
-    assert (scores[1] > taught.stranger_limit).mean() < 0.1
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_a_spoiled_image_is_a_valid_image(seed):
-    image = disc(np.random.default_rng(3), filled=True)
-    made = sitk.GetArrayFromImage(spoiled(image, np.random.default_rng(seed)))
-    assert made.ndim == 2
-    assert min(made.shape) >= 16
-    assert np.isfinite(made).all()
 
 
 @pytest.mark.parametrize("image", [sitk.Image(9, 9, sitk.sitkUInt8), sitk.Image([64, 64], sitk.sitkVectorUInt8, 3)])

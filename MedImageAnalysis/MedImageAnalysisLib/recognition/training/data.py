@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -31,6 +32,7 @@ __all__ = [
     "lots",
     "read_pixels",
     "read_rows",
+    "spread",
 ]
 
 TABLE = "labels.csv"
@@ -38,6 +40,8 @@ GROUP = "group"
 SEGMENTATION = "segmentation"
 HELD_OUT = 0.2
 SPLIT_SEED = 20240501
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,12 @@ def lots(groups: Sequence[str], seed: int) -> np.ndarray:
 def drawn_by_name(groups: Sequence[str], share: float, seed: int) -> list[bool]:
     """Tell for each case whether the lot of its group is below `share`: about that share, whatever the other groups."""
     return (lots(groups, seed) < share).tolist()
+
+
+def spread(items: Sequence[_Item], most: int) -> list[_Item]:
+    """Return up to `most` of the items, evenly spread over their order: in order of category, some of each."""
+    chosen = np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)
+    return [items[index] for index in chosen]
 
 
 def read_pixels(path: Path) -> sitk.Image:

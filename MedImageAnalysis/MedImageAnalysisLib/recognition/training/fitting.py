@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...progress import Progress
-from ..linear import WHITENED_LIMIT, outlier_distance, project
+from ..linear import outlier_distance, project, whitened
 from ..probabilities import softmax
 from .calibration import balanced, fit_temperature, score_spread, set_thresholds
+from .regression import softmax_regression
+from .stranger_classifier import Strangers, fit_stranger_classifier
 
 __all__ = ["FitSettings", "LinearFit", "compact", "fit_linear", "group_folds"]
 
@@ -43,6 +45,8 @@ class FitSettings:
         Share of the training images that may be flagged by the classifier of strangers.
     stranger_penalty : float
         L2 penalty per case of that classifier.
+    stranger_units : int
+        Hidden units through which that classifier sees the coordinates; 0 = it weighs them directly.
     seed : int
     """
 
@@ -56,6 +60,7 @@ class FitSettings:
     flagged: float = 0.02
     stranger_flagged: float = 0.01
     stranger_penalty: float = 1e-3
+    stranger_units: int = 0
     seed: int = 20240501
 
 
@@ -102,7 +107,7 @@ def fit_linear(
     settings: FitSettings = FitSettings(),
     progress: Progress = Progress(),  # noqa: B008
     genuine: np.ndarray | None = None,
-    strangers: np.ndarray | None = None,
+    strangers: Strangers | None = None,
 ) -> LinearFit:
     """Fit a linear model to features and categories.
 
@@ -118,8 +123,8 @@ def fit_linear(
         Cases that must stay together.
     genuine : numpy.ndarray of bool, shape (cases,), optional
         Cases that calibrate; the others, e.g. augmented copies, only train.
-    strangers : numpy.ndarray, shape (any, features), optional
-        Features of spoiled and unrelated images, to learn what does not belong.
+    strangers : Strangers, optional
+        Spoiled and unrelated images, to learn what does not belong.
     """
     genuine = np.ones(len(y), dtype=bool) if genuine is None else genuine
     classes = int(y.max()) + 1
@@ -130,13 +135,17 @@ def fit_linear(
     progress.step("Fit on all cases", 0.65)
     arrays = _axes(x, settings)
     _, u = project(arrays, x)
-    weights, intercept = _regress(u, arrays["variances"], y, balance, held_out.penalty)
+    weights, intercept = softmax_regression(u, arrays["variances"], y, balance, held_out.penalty)
     arrays |= {"weights": weights, "intercept": intercept}
-    arrays |= _bootstrap(u, arrays, y, groups, held_out.penalty, settings, progress.part(0.7, 1.0))
+    arrays |= _bootstrap(u, arrays, y, groups, held_out.penalty, settings, progress.part(0.7, 0.98))
     limit = None
-    if strangers is not None and len(strangers):
-        found, limit = _stranger_classifier(arrays, u[genuine], project(arrays, strangers)[1], fold[genuine], settings)
+    if strangers is not None:
+        progress.step("Learn what does not belong", 0.98)
+        v, v_strange = whitened(arrays, u[genuine]), whitened(arrays, project(arrays, strangers.x)[1])
+        how = settings.stranger_penalty, settings.stranger_units, settings.seed
+        found, scores = fit_stranger_classifier(v, v_strange, fold[genuine], strangers.source, *how)
         arrays |= found
+        limit = float(np.quantile(scores, 1 - settings.stranger_flagged))
     # Out-of-fold models see fewer cases and are less sure: the temperature brings the final scores to their scale.
     scale = score_spread(u @ weights + intercept) / score_spread(held_out.scores)
     out_of_fold = softmax(held_out.scores[genuine] / held_out.temperature)
@@ -190,7 +199,7 @@ def _held_out(
     scores = []
     start = None
     for penalty in sorted(settings.penalties, reverse=True):
-        weights, intercept = _regress(u, arrays["variances"], y[~held], balance[~held], penalty, start)
+        weights, intercept = softmax_regression(u, arrays["variances"], y[~held], balance[~held], penalty, start)
         start = weights, intercept
         scores.append(u_held @ weights + intercept)
     order = np.argsort(np.argsort(-np.asarray(settings.penalties)))
@@ -240,46 +249,6 @@ def _principal_axes(z: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     return variances, z.T @ vectors / spread
 
 
-def _regress(
-    u: np.ndarray,
-    variances: np.ndarray,
-    y: np.ndarray,
-    case_weights: np.ndarray,
-    penalty: float,
-    start: tuple[np.ndarray, np.ndarray] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights and intercept of the L2-penalized softmax regression of `y` on `u`.
-
-    Minimizes ``sum_i c_i log(1 / P(y_i | u_i)) + penalty / 2 |W|^2`` with case weights c that add up to 1. The search
-    runs in coordinates of unit variance, where it converges fast.
-    """
-    from scipy.optimize import minimize
-
-    size, classes = u.shape[1], int(y.max()) + 1
-    spread = np.sqrt(variances)[:, None]
-    v = u / spread.T
-    truth = np.eye(classes)[y]
-    c = (case_weights / case_weights.sum())[:, None]
-
-    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        parameters = flat.reshape(size + 1, classes)
-        w = parameters[:-1]
-        scores = v @ w + parameters[-1]
-        top = scores.max(axis=1, keepdims=True)
-        exponents = np.exp(scores - top)
-        total = exponents.sum(axis=1, keepdims=True)
-        loss = float((c * (np.log(total) + top - (scores * truth).sum(axis=1, keepdims=True))).sum())
-        error = c * (exponents / total - truth)
-        natural = w / spread
-        gradient = np.vstack([v.T @ error + penalty * natural / spread, error.sum(axis=0)])
-        return loss + 0.5 * penalty * float((natural * natural).sum()), gradient.ravel()
-
-    first = np.zeros((size + 1, classes)) if start is None else np.vstack([start[0] * spread, start[1]])
-    found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 300, "ftol": 1e-9})
-    parameters = found.x.reshape(size + 1, classes)
-    return parameters[:-1] / spread, parameters[-1]
-
-
 def _bootstrap(
     u: np.ndarray,
     arrays: dict[str, np.ndarray],
@@ -301,35 +270,11 @@ def _bootstrap(
         drawn = np.bincount(random.integers(0, number, number), minlength=number)[inverse]
         case_weights = drawn * balanced(np.repeat(y, drawn), classes, y)
         kept = case_weights > 0
-        refits.append(_regress(u[kept], arrays["variances"], y[kept], case_weights[kept], penalty, start))
+        refits.append(softmax_regression(u[kept], arrays["variances"], y[kept], case_weights[kept], penalty, start))
     return {
         "ensemble_weights": np.array([weights for weights, _ in refits]),
         "ensemble_intercept": np.array([intercept for _, intercept in refits]),
     }
-
-
-def _stranger_classifier(
-    arrays: dict[str, np.ndarray], own: np.ndarray, strange: np.ndarray, fold: np.ndarray, settings: FitSettings
-) -> tuple[dict[str, np.ndarray], float]:
-    """Return the classifier of own (0) against strange (1) cases, and the limit that `stranger_flagged` exceed."""
-    spread = np.sqrt(arrays["variances"])
-    v = np.clip(np.concatenate([own, strange]) / spread, -WHITENED_LIMIT, WHITENED_LIMIT)
-    y = np.repeat([0, 1], [len(own), len(strange)])
-    folds = np.concatenate([fold, np.arange(len(strange)) % settings.folds])
-    unit = np.ones(v.shape[1])
-
-    def fit(rows: np.ndarray) -> tuple[np.ndarray, float]:
-        weights, intercept = _regress(v[rows], unit, y[rows], balanced(y[rows], 2), settings.stranger_penalty)
-        return weights[:, 1] - weights[:, 0], float(intercept[1] - intercept[0])
-
-    scores = np.zeros(len(own))
-    for index in range(settings.folds):
-        weights, intercept = fit(folds != index)
-        held = fold == index
-        scores[held] = v[: len(own)][held] @ weights + intercept
-    weights, intercept = fit(np.ones(len(y), dtype=bool))
-    limit = float(np.quantile(scores, 1 - settings.stranger_flagged))
-    return {"stranger_weights": weights, "stranger_intercept": np.array(intercept)}, limit
 
 
 def _loss(scores: np.ndarray, y: np.ndarray, case_weights: np.ndarray) -> float:

@@ -28,7 +28,8 @@ from .folder import draft_model, write_model
 from .judging import Judgement, judge, predicted
 from .recipe import Recipe
 from .recipes import RECIPES
-from .strangers import FOREIGN, foreign, spoiled, spoiled_each_way, strangers
+from .stranger_classifier import Strangers
+from .strangers import FOREIGN, foreign, spoiled_each_way, strangers
 
 __all__ = ["Drawing", "described", "main", "train"]
 
@@ -56,7 +57,7 @@ def train(
         np.concatenate([groups[kept], np.repeat(groups[kept], repeats)]).tolist(),
         recipe.settings,
         progress.part(0.6, 0.9),
-        strangers=_stranger_features(recipe, cases, data, work),
+        strangers=_strangers(recipe, cases, data, work),
         genuine=np.arange(int(kept.sum()) * (1 + repeats)) < kept.sum(),
     )
     fit = compact(fit)
@@ -100,36 +101,34 @@ def _features(
     return arrays[0].astype(np.float32), arrays[1].astype(np.float32)
 
 
-def _stranger_features(recipe: Recipe, cases: Sequence[LabelledImage], data: Path, work: Path) -> np.ndarray | None:
+def _strangers(recipe: Recipe, cases: Sequence[LabelledImage], data: Path, work: Path) -> Strangers | None:
     """Return descriptors of spoiled training images, of noise and of other images, as the recipe asks for."""
-    if not recipe.spoiled and not recipe.spoiled_each_way:
+    if not recipe.spoiled:
         return None
-    settings = recipe.descriptors, recipe.spoiled, recipe.spoiled_each_way, recipe.foreign, recipe.settings.seed
-    stored = work / f"{recipe.folder}-spoiled-{collection_key(cases, *settings)}.npz"
+    key = collection_key(cases, recipe.descriptors, "each way", recipe.foreign, recipe.settings.seed)
+    stored = work / f"{recipe.folder}-spoiled-{key}.npz"
     if not stored.is_file():
         paths = [case.path for case in cases if not case.held_out]
-        images = chain(_spoiled_images(recipe, paths), _foreign_images(recipe, data))
-        rows = [describe(recipe.descriptors, image) for image in images]
-        np.savez(stored, x=np.array(rows, dtype=np.float16))
+        images = chain(_spoiled_images(paths, recipe.settings.seed), _foreign_images(recipe, data))
+        sources, rows = zip(*((source, describe(recipe.descriptors, image)) for source, image in images), strict=True)
+        np.savez(stored, x=np.array(rows, dtype=np.float16), source=np.array(sources))
     with np.load(stored, allow_pickle=False) as found:
-        return found["x"].astype(np.float32)
+        return Strangers(found["x"].astype(np.float32), found["source"])
 
 
-def _spoiled_images(recipe: Recipe, paths: Sequence[Path]) -> Iterator[sitk.Image]:
-    """Yield the spoiled images that the recipe asks for."""
-    random = np.random.default_rng(recipe.settings.seed)
-    if recipe.spoiled_each_way:
-        for index, path in enumerate(paths):
-            yield from spoiled_each_way(read_pixels(path), random, rare=index % RARE_EVERY == 0)
-        return
-    chosen = random.permutation(len(paths))
-    for index in range(recipe.spoiled):
-        yield spoiled(read_pixels(paths[chosen[index % len(chosen)]]), random)
+def _spoiled_images(paths: Sequence[Path], seed: int) -> Iterator[tuple[int, sitk.Image]]:
+    """Yield every training image spoiled in each way, and which one it was."""
+    random = np.random.default_rng(seed)
+    for index, path in enumerate(paths):
+        for image in spoiled_each_way(read_pixels(path), random, rare=index % RARE_EVERY == 0):
+            yield index, image
 
 
-def _foreign_images(recipe: Recipe, data: Path) -> Sequence[sitk.Image]:
-    """Return images of the other collections and photographs, if the recipe asks for them."""
-    return foreign(data, recipe.folder, FOREIGN, np.random.default_rng(recipe.settings.seed)) if recipe.foreign else ()
+def _foreign_images(recipe: Recipe, data: Path) -> Iterator[tuple[int, sitk.Image]]:
+    """Yield images of the other collections and photographs, if the recipe asks for them, made from no case (-1)."""
+    if recipe.foreign:
+        for image in foreign(data, recipe.folder, FOREIGN, np.random.default_rng(recipe.settings.seed)):
+            yield -1, image
 
 
 def described(recipe: Recipe, fit: LinearFit, cases: int) -> dict:
@@ -155,7 +154,7 @@ def described(recipe: Recipe, fit: LinearFit, cases: int) -> dict:
 
 def _flagged(model: Model, recipe: Recipe, data: Path, cases: Sequence[LabelledImage]) -> Mapping[str, float]:
     """Return the share of images of other kinds that the model flags."""
-    own = [read_pixels(case.path) for case in cases if case.held_out][:100]
+    own = [read_pixels(case.path) for case in cases if case.held_out]
     shares = {}
     for name, images in strangers(own, data, recipe.folder):
         x = np.array([describe(recipe.descriptors, image) for image in images])

@@ -29,10 +29,9 @@ class Recipe:
     descriptors : tuple of ImageDescriptor
     copies : int
         Augmented copies of each training image.
-    spoiled : int
-        Spoiled images and noise to learn from what does not belong; 0 = the distance alone tells.
-    spoiled_each_way : bool
-        Spoil every training image in each of the common ways, in place of `spoiled` images in one way each.
+    spoiled : bool
+        Learn what does not belong from every training image spoiled in each of the common ways, and from noise; if not,
+        the distance alone tells.
     foreign : bool
         Learn from photographs and images of the other collections too what does not belong; only beside spoiled ones.
     mirror : bool
@@ -56,8 +55,7 @@ class Recipe:
     copies: int = 1
     mirror: bool = False
     exemplars: bool = False
-    spoiled: int = 0
-    spoiled_each_way: bool = False
+    spoiled: bool = False
     foreign: bool = False
     data_notes: tuple[str, ...] = ()
     known_failures: tuple[str, ...] = field(default_factory=tuple)

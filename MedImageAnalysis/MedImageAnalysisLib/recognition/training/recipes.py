@@ -84,7 +84,7 @@ CHEST = Recipe(
 BREAST = Recipe(
     description={
         "name": "breast-ultrasound-lesion",
-        "version": "1.2.0",
+        "version": "1.3.0",
         "title": "Breast lesion on ultrasound",
         "modalities": ["US"],
         "body_parts": ["BREAST"],
@@ -119,7 +119,7 @@ BREAST = Recipe(
     ),
     copies=4,
     mirror=True,
-    spoiled_each_way=True,
+    spoiled=True,
     known_failures=(
         "480 training images of one hospital: the figures have wide intervals.",
         "The whole image is judged; calipers, text and the choice of the section may speak as loudly as the lesion.",
@@ -131,7 +131,7 @@ BREAST = Recipe(
 BRAIN = Recipe(
     description={
         "name": "brain-tumor-mri",
-        "version": "1.1.0",
+        "version": "1.2.0",
         "title": "Brain tumor on MR slices",
         "modalities": ["MR"],
         "body_parts": ["BRAIN", "HEAD"],
@@ -156,9 +156,11 @@ BRAIN = Recipe(
     positive=(1, 2, 3),
     exemplars=True,
     question="any tumor against none",
-    settings=FitSettings(maximum_axes=450, folds=4, stranger_flagged=0.05, seed=_SEED),
+    settings=FitSettings(
+        maximum_axes=450, folds=4, stranger_flagged=0.03, stranger_penalty=1e-2, stranger_units=32, seed=_SEED
+    ),
     copies=0,
-    spoiled=8000,
+    spoiled=True,
     foreign=True,
     data_notes=(
         "Near-duplicates (thumbnails of 24 x 24 ranks that correlate at 0.95 or more, mirrored ones too) form groups; "
@@ -168,7 +170,8 @@ BRAIN = Recipe(
     known_failures=(
         "The slices without tumor come from other sources and other sequences than those with one: part of what the "
         "model sees is the source.",
-        "Half of the slices that are turned, and two thirds of those upside down, are assessed all the same.",
+        "A quarter of the slices that are upside down are assessed all the same, mostly axial ones, which look much "
+        "alike either way.",
     ),
 )
 

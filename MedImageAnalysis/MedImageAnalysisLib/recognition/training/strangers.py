@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .data import read_pixels
+from .data import read_pixels, spread
 
 __all__ = ["FOREIGN", "foreign", "spoiled", "spoiled_each_way", "strangers"]
 
@@ -23,14 +23,15 @@ _COLLECTIONS = {
 # Only for judging: what is known of adults must come from images that no model has learned from.
 _NEVER_LEARNED = ("chest_xray_lungs",)
 _JUDGED = 60
+_JUDGED_OWN = 300
 _PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coins", "horse", "clock", "hubble_deep_field")
 _LEARNED_PHOTOGRAPHS = ("coffee", "rocket", "brick", "gravel", "grass", "moon", "page", "text", "immunohistochemistry")
 
 
 def strangers(own: Sequence[sitk.Image], data: Path, folder: str) -> Iterator[tuple[str, list[sitk.Image]]]:
-    """Yield named lists of images: spoiled versions of `own`, noise, and up to 60 images of each other collection."""
+    """Yield named lists of images: up to 300 of `own`, spoiled; noise; and up to 60 images of each other collection."""
     random = np.random.default_rng(0)
-    arrays = [sitk.GetArrayFromImage(image) for image in own]
+    arrays = [sitk.GetArrayFromImage(image) for image in spread(own, _JUDGED_OWN)]
     yield "own images, inverted", [_image(array.max() - array.astype(np.float32)) for array in arrays]
     yield "own images, upside down", [_image(array[::-1]) for array in arrays]
     yield "own images, turned by 90 degrees", [_image(np.rot90(array)) for array in arrays]

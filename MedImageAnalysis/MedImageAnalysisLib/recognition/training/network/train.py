@@ -13,7 +13,7 @@ from ....progress import Progress
 from ...model import Model
 from ..answers import image_answers
 from ..card import model_card, performance_rows
-from ..data import LabelledImage, read_pixels
+from ..data import LabelledImage, read_pixels, spread
 from ..folder import write_model
 from ..judging import Answers, Judgement, judge_answers
 from ..metrics import balanced_accuracy, estimate, roc_auc
@@ -96,7 +96,7 @@ def write_network(
     ]
     flagged = {
         name: float(image_answers(model, others).strange.mean())
-        for name, others in strangers(images[:100], data, recipe.base.folder)
+        for name, others in strangers(images, data, recipe.base.folder)
     }
     final = draft | {"performance": performance_rows(judgement, f"held-out part of {recipe.base.folder}")}
     card = _card(recipe, final, judgement, sections, flagged, len(network))
@@ -208,8 +208,7 @@ def _shift_section(
     recipe: NetworkRecipe, model: Model, cases: Sequence[LabelledImage], images: Sequence[sitk.Image]
 ) -> list[str]:
     """Return figures on held-out images that were changed as by another machine; nothing is chosen by them."""
-    every = -(-len(cases) // _CHANGED)
-    cases, images = cases[::every], images[::every]
+    cases, images = spread(cases, _CHANGED), spread(images, _CHANGED)
     rows = []
     for kind in ("unchanged", *SHIFTS):
         changed = [image if kind == "unchanged" else shifted(image, kind, seed) for seed, image in enumerate(images)]
