@@ -39,7 +39,6 @@ from MedImageAnalysisLib.recognition import (  # noqa: E402
     load_model,
     recognize,
 )
-from MedImageAnalysisLib.recognition.descriptors.canvas import without_margins  # noqa: E402
 from MedImageAnalysisLib.recognition.training.data import LabelledImage, read_pixels  # noqa: E402
 from MedImageAnalysisLib.recognition.training.folder import write_model  # noqa: E402
 from MedImageAnalysisLib.recognition.training.metrics import Estimate, estimate  # noqa: E402
@@ -84,8 +83,6 @@ def row(model: Model, cases: Sequence[LabelledImage]) -> str:
         plain = without_guards(model, Path(folder) / "plain")
         shuffled = without_guards(model, Path(folder) / "shuffled", np.random.default_rng(0))
         images = [read_pixels(case.path) for case in cases]
-        if model.kind == "onnx" and model.spec.trim:
-            images = [without_margins(image) for image in images]
         own = [asked(plain, image) for image in images]
         likeness = [correlation(found, asked(shuffled, image)) for found, image in zip(own, images, strict=True)]
         others = [correlation(found, own[index - 1]) for index, found in enumerate(own)]
@@ -99,16 +96,12 @@ def row(model: Model, cases: Sequence[LabelledImage]) -> str:
 
 
 def without_guards(model: Model, folder: Path, shuffle: np.random.Generator | None = None) -> Model:
-    """Return a copy of `model` that assesses every image as it is; with `shuffle`, its weights are in random order.
-
-    It cuts off no margins, so that holes do not move what it sees: images come to it without.
-    """
+    """Return a copy of `model` that assesses every image as it is; with `shuffle`, its weights are in random order."""
     description = json.loads((model.folder / "model.json").read_text(encoding="utf-8"))
     description = description | {"modalities": [], "body_parts": []}
     description["population"] = {"description": "any", "dimensions": [2]}
     part = description[model.kind] | {"stranger_limit": None, "gate": ""}
     if model.kind == "onnx":
-        part["canvas"] = part["canvas"] | {"trim": False}
         network = (model.folder / model.weights_file).read_bytes()
         content = shuffled_network(network, shuffle) if shuffle else network
         return write_model(folder, description | {"onnx": part}, "# Copy", network=content)

@@ -27,7 +27,7 @@ from ..errors import InvalidModelError
 from ..networks import Network, load_network
 from .assessment import Assessment
 from .case import RecognitionCase
-from .descriptors.canvas import square_canvas, without_margins
+from .descriptors.canvas import square_canvas
 from .evidence import MAXIMUM_ROWS, map_of_cells
 from .inputs import Input, missing_inputs, read_input
 from .model import Model
@@ -47,8 +47,6 @@ class NetworkSpec:
         Side of the canvas, in pixels.
     fill_marks : bool
         Whether burned-in marks are filled in before ranking.
-    trim : bool
-        Whether empty margins are cut off first.
     inputs : tuple of Input
         Cells of the feature table and measurements: the network's second input, in this order.
     temperature, set_thresholds, priors
@@ -65,7 +63,6 @@ class NetworkSpec:
 
     size: int
     fill_marks: bool
-    trim: bool
     inputs: tuple[Input, ...]
     temperature: float
     set_thresholds: tuple[float, ...]
@@ -78,12 +75,11 @@ class NetworkSpec:
     def read(cls, fields: Fields, classes: int) -> NetworkSpec:
         """Read and check the object "onnx" of a model.json."""
         canvas = fields.object("canvas")
-        size, fill_marks, trim = canvas.integer("size", 32, 512), canvas.flag("fill_marks"), canvas.flag("trim", False)
+        size, fill_marks = canvas.integer("size", 32, 512), canvas.flag("fill_marks")
         canvas.done()
         spec = cls(
             size=size,
             fill_marks=fill_marks,
-            trim=trim,
             inputs=fields.list("inputs", read_input, (), most=1000),
             temperature=fields.number("temperature", 1e-3, 1e3),
             set_thresholds=fields.numbers("set_thresholds", classes, 0.0, 1.0),
@@ -180,8 +176,7 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
     reason = missing_inputs(spec.inputs, readings)
     if reason:
         return Assessment(reason=reason)
-    image = without_margins(case.image.pixels) if spec.trim else case.image.pixels
-    canvas = square_canvas(image, spec.size, spec.fill_marks)
+    canvas = square_canvas(case.image.pixels, spec.size, spec.fill_marks)
     features = np.array([reading.value for reading in readings]) if readings else None
     found = run_network(model.weights(), canvas, spec.mirror, features)
     reason = _unlike(model, found)
@@ -194,7 +189,7 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
     return Assessment(
         categories,
         _cell_rows(cells, found.activation[top], model.classes[top].title),
-        evidence_map=map_of_cells([cells], image),
+        evidence_map=map_of_cells([cells], case.image.pixels),
     )
 
 

@@ -10,7 +10,6 @@ from MedImageAnalysisLib.recognition.descriptors.canvas import (
     area_average,
     ranked,
     square_canvas,
-    without_margins,
     without_marks,
 )
 from MedImageAnalysisLib.recognition.descriptors.gradients import OrientedGradients
@@ -141,46 +140,3 @@ def test_marks_are_kept_where_the_descriptor_asks_for_it():
     kept, filled = (square_canvas(image_of(scene), 96, fill_marks) for fill_marks in (False, True))
     assert np.ptp(kept) > 0.4
     assert np.ptp(filled) == 0.0
-
-
-def disc_in_margins(background=0.0, disc=100.0):
-    """An image 200 wide and 160 high; its disc reaches from column 30 to 170 and from row 30 to 130."""
-    rows, columns = np.mgrid[:160, :200]
-    inside = ((rows - 79.5) / 50) ** 2 + ((columns - 99.5) / 70) ** 2 <= 1
-    return np.where(inside, disc + 0.2 * rows, background).astype(np.float32)
-
-
-@pytest.mark.parametrize(("background", "disc"), [(0.0, 100.0), (255.0, 20.0)])
-def test_margins_are_cut_off_and_the_rest_stays_where_it_is(background, disc):
-    image = image_of(disc_in_margins(background, disc))
-    image.SetSpacing((0.5, 2.0))
-    image.SetOrigin((7.0, -3.0))
-    kept = without_margins(image)
-    assert np.array(kept.GetSize()) == pytest.approx([140, 100], abs=6)
-    center = kept.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in kept.GetSize()])
-    assert center == pytest.approx(image.TransformContinuousIndexToPhysicalPoint((99.5, 79.5)), abs=4)
-    assert kept[0, 0] == image[image.TransformPhysicalPointToIndex(kept.GetOrigin())]
-
-
-def test_a_line_around_the_image_is_margin_too():
-    pixels = disc_in_margins()
-    pixels[[0, -1]], pixels[:, [0, -1]] = 90, 90
-    assert without_margins(image_of(pixels)).GetSize() == without_margins(image_of(disc_in_margins())).GetSize()
-
-
-def test_what_is_full_or_nearly_empty_is_kept_whole():
-    full = image_of(np.random.default_rng(0).normal(size=(90, 70)))
-    empty = image_of(np.zeros((90, 70)))
-    spot = np.zeros((90, 70))
-    spot[40:50, 30:40] = 1
-    for image in (full, empty, image_of(spot)):
-        assert without_margins(image).GetSize() == (70, 90)
-
-
-def test_a_trimmed_canvas_does_not_depend_on_the_margins():
-    pixels = disc_in_margins()
-    plain, framed = (
-        square_canvas(image_of(each), 48, False, True) for each in (pixels, np.pad(pixels, ((12, 9), (20, 5))))
-    )
-    assert np.abs(plain - framed).mean() < 0.03
-    assert np.abs(plain - square_canvas(image_of(pixels), 48, False)).mean() > 0.1

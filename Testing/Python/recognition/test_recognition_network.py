@@ -95,16 +95,6 @@ def test_evidence_adds_up_to_the_log_odds_and_lies_where_it_should(model):
     assert found.evidence_map.GetSpacing() == pytest.approx([64 / 96] * 2)
 
 
-def test_margins_are_neither_seen_nor_in_the_map_where_the_model_trims(tmp_path):
-    model = written(tmp_path, canvas={"size": 32, "fill_marks": False, "trim": True}, stranger_limit=None)
-    large = np.kron(RAMP + 1, np.ones((6, 6)))
-    bare = recognized(model, large)
-    framed = recognized(model, np.pad(large, ((60, 180), (120, 120))))
-    assert framed.categories[0].probability == pytest.approx(bare.categories[0].probability, abs=0.02)
-    assert framed.evidence_map.GetOrigin() == pytest.approx((121.5, 61.5), abs=6)
-    assert framed.evidence_map.GetSpacing() == pytest.approx([4, 4], abs=0.1)
-
-
 def test_an_image_that_the_network_finds_strange_is_not_assessed(model):
     found = recognized(model, RAMP.T[::-1])
     assert not found.assessed

@@ -12,19 +12,14 @@ import SimpleITK as sitk
 from ...errors import UnsupportedImageError
 from ...imaging.canvas import area_average, ranked
 
-__all__ = ["area_average", "ranked", "square_canvas", "without_margins", "without_marks"]
-
-# Margins are looked for on a grid of this many cells a side: noise is averaged out, small letters hardly count.
-_CELLS = 96
-# Cells along the border that may hold a line drawn around the image.
-_LINE = 2
+__all__ = ["area_average", "ranked", "square_canvas", "without_marks"]
 
 
-def square_canvas(image: sitk.Image, size: int, fill_marks: bool = True, trim: bool = False) -> np.ndarray:
+def square_canvas(image: sitk.Image, size: int, fill_marks: bool = True) -> np.ndarray:
     """Return `image` as a float32 array of shape (size, size) with values of rank 0 to 1.
 
-    Width and height are scaled independently: the whole image is seen, whatever its shape. If asked, burned-in marks
-    are filled in (`fill_marks`), and empty margins cut off (`trim`).
+    Width and height are scaled independently: the whole image is seen, whatever its shape. Burned-in marks are filled
+    in if `fill_marks` says so.
 
     Raises
     ------
@@ -32,8 +27,6 @@ def square_canvas(image: sitk.Image, size: int, fill_marks: bool = True, trim: b
         If the image is not 2D and scalar, or has fewer than 16 pixels on a side.
     """
     _check_slice(image)
-    if trim:
-        image = without_margins(image)
     if min(image.GetSize()) < 16:
         raise UnsupportedImageError(
             f"The image has only {image.GetWidth()} x {image.GetHeight()} pixels; 16 are needed."
@@ -46,38 +39,6 @@ def square_canvas(image: sitk.Image, size: int, fill_marks: bool = True, trim: b
 def _check_slice(image: sitk.Image) -> None:
     if image.GetDimension() != 2 or image.GetNumberOfComponentsPerPixel() != 1:
         raise UnsupportedImageError("This model looks at single 2D images of one channel. Choose one slice.")
-
-
-def without_margins(image: sitk.Image) -> sitk.Image:
-    """Return the part of a 2D image of one channel that is not empty margin, at its place in space.
-
-    A row or column is empty if fewer than 4 % of its cells differ by more than a tenth of the gray range from what is
-    usual near the border; a line drawn around the image does not count. An image that would lose more than half of its
-    width or height is returned whole.
-
-    Raises
-    ------
-    UnsupportedImageError
-        If the image is not 2D and scalar.
-    """
-    _check_slice(image)
-    pixels = sitk.GetArrayViewFromImage(image)
-    cells = area_average(pixels, _CELLS, _CELLS)[_LINE:-_LINE, _LINE:-_LINE]
-    border = np.concatenate([cells[0], cells[-1], cells[:, 0], cells[:, -1]])
-    low, high = np.quantile(cells, (0.005, 0.995))
-    content = np.abs(cells - np.median(border)) > 0.1 * (high - low)
-    start, size = [], []
-    for axis, length in ((0, image.GetWidth()), (1, image.GetHeight())):
-        filled = np.flatnonzero(content.mean(axis=axis) >= 0.04)
-        if not len(filled) or filled[-1] + 1 - filled[0] < _CELLS / 2:
-            return image
-        first, after = int(filled[0]), int(filled[-1]) + 1
-        # What reaches the line goes on below it.
-        first = first + _LINE if first else 0
-        after = after + _LINE if after < len(content) else _CELLS
-        start.append(first * length // _CELLS)
-        size.append(-(-after * length // _CELLS) - start[-1])
-    return sitk.RegionOfInterest(image, size, start)
 
 
 def without_marks(pixels: np.ndarray, reach: int = 9, limit: float = 6.0) -> np.ndarray:

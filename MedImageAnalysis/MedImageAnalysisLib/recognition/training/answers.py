@@ -50,7 +50,7 @@ def _from_descriptors(model: Model, images: Sequence[sitk.Image]) -> tuple[np.nd
 
 def _from_network(model: Model, images: Sequence[sitk.Image]) -> tuple[np.ndarray, np.ndarray]:
     spec, network = model.spec, model.weights()
-    canvases = (square_canvas(image, spec.size, spec.fill_marks, spec.trim) for image in images)
+    canvases = (square_canvas(image, spec.size, spec.fill_marks) for image in images)
     found = [run_network(network, canvas, spec.mirror, None) for canvas in canvases]
     limit = np.inf if spec.stranger_limit is None else spec.stranger_limit
     probabilities = np.array([output.probabilities(spec.temperature) for output in found])

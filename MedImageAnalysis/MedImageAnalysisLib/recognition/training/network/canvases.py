@@ -54,7 +54,7 @@ def to_bytes(canvas: np.ndarray) -> np.ndarray:
 def collect(recipe: NetworkRecipe, data: Path, work: Path, progress: Progress) -> Collection:
     """Return the cases of `recipe` with their canvases; what is stored in `work` is not computed again."""
     cases = recipe.base.read(data / recipe.base.folder)
-    settings = recipe.size, recipe.fill_marks, recipe.trim
+    settings = recipe.size, recipe.fill_marks
     name = recipe.base.folder
     canvases = _stored(
         work / f"{name}-{collection_key(cases, settings)}.npy",
@@ -92,4 +92,4 @@ def _strangers(recipe: NetworkRecipe, cases: Sequence[LabelledImage], data: Path
 
 
 def _canvas(image: sitk.Image, recipe: NetworkRecipe) -> np.ndarray:
-    return square_canvas(image, recipe.size, recipe.fill_marks, recipe.trim)
+    return square_canvas(image, recipe.size, recipe.fill_marks)

@@ -46,7 +46,7 @@ def member(recipe: NetworkRecipe, collection: Collection, index: int, work: Path
     """Return the weights of one member; those that are stored in `work` for the same data and plan are taken up."""
     parts = parts_of(recipe, collection)
     plan = recipe.widths, recipe.judging, recipe.priors, recipe.mirror, recipe.schedule, recipe.variation, recipe.seed
-    canvas = recipe.size, recipe.fill_marks, recipe.trim
+    canvas = recipe.size, recipe.fill_marks
     what = repr((collection_key(collection.cases), parts.tolist(), *canvas, (*plan, index)))
     stored = work / f"{recipe.name}-member-{index}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npz"
     if not stored.is_file():

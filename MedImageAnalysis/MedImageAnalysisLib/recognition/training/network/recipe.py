@@ -59,8 +59,6 @@ class NetworkRecipe:
         Side of the canvas in pixels, a multiple of 16 for three blocks that halve it.
     fill_marks : bool
         Whether burned-in marks are filled in on the canvas.
-    trim : bool
-        Whether empty margins are cut off first.
     widths : tuple of int
         Channels of the first convolution and of each block. A block halves the side unless it is as wide as the one
         before.
@@ -90,7 +88,6 @@ class NetworkRecipe:
     priors: tuple[float, ...]
     size: int = 96
     fill_marks: bool = True
-    trim: bool = False
     members: int = 3
     widths: tuple[int, ...] = (16, 32, 64, 128)
     judging: int = 0

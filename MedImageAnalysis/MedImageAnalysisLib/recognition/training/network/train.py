@@ -118,7 +118,7 @@ def _described(recipe: NetworkRecipe, calibration: Calibration, cases: int) -> d
         "training": description["training"] | {"cases": cases},
         "coverage": recipe.base.settings.coverage,
         "onnx": {
-            "canvas": {"size": recipe.size, "fill_marks": recipe.fill_marks, "trim": recipe.trim},
+            "canvas": {"size": recipe.size, "fill_marks": recipe.fill_marks},
             "inputs": [],
             "temperature": calibration.temperature,
             "set_thresholds": list(calibration.set_thresholds),
@@ -240,7 +240,7 @@ def _card(
         judgement,
         features=f"{number} {size / 1e6:.1f} MB; canvas of {recipe.size} x {recipe.size} "
         f"pixels{', burned-in marks filled in' if recipe.fill_marks else ''}"
-        f"{', empty margins cut off' if recipe.trim else ''}; mean over image and mirror image; "
+        "; mean over image and mirror image; "
         f"priors {', '.join(f'{prior:g}' for prior in recipe.priors)}.",
         split=f"{count} images train and calibrate. {judgement.cases} others, of other patients or groups, give the "
         "figures below.",
