@@ -55,7 +55,7 @@ def _brain_cases(folder: Path) -> tuple[LabelledImage, ...]:
 CHEST = Recipe(
     description={
         "name": "chest-xray-pneumonia",
-        "version": "1.0.0",
+        "version": "1.1.0",
         "title": "Pneumonia on chest radiographs of children",
         "modalities": ["CR", "DX", "DR", "RG"],
         "body_parts": ["CHEST", "THORAX"],
@@ -72,10 +72,11 @@ CHEST = Recipe(
     positive=(1, 2),
     exemplars=True,
     question="pneumonia against normal",
-    settings=FitSettings(maximum_axes=400, folds=4, seed=_SEED),
+    settings=FitSettings(maximum_axes=400, folds=4, stranger_penalty=1e-2, stranger_units=32, seed=_SEED),
+    spoiled=True,
     known_failures=(
         "Bacterial and viral pneumonia look alike: about one in five is taken for the other.",
-        "One hospital, one kind of machine. Adults look different and are refused by age or by their distance; a "
+        "One hospital, one kind of machine. Adults look different and are refused by age or as unlike; a "
         "refusal is not certain.",
         "Effusion, tubes, cardiomegaly and tumors are not among the categories.",
     ),
