@@ -119,9 +119,9 @@ def test_the_card_holds_the_figures(shape_model):
     assert {row.measure for row in shape_model.performance} >= {"Coverage of the prediction sets"}
 
 
-def test_a_training_that_was_stopped_takes_up_its_work(discs_and_rings, shape_model):
-    stored = list(shape_model.folder.parent.parent.glob("shapes-*.npz"))
-    assert len(stored) == 1
+def test_descriptors_of_the_images_and_of_what_does_not_belong_are_kept_for_the_next_training(shape_model):
+    stored = sorted(path.name for path in shape_model.folder.parent.parent.glob("shapes-*.npz"))
+    assert [name.startswith("shapes-spoiled-") for name in stored] == [False, True]
 
 
 def test_variations_are_repeatable_and_stay_on_the_grid():
