@@ -1,5 +1,7 @@
 """`medimage train` and `medimage evaluate`: labelled images in, a model with an honest card out."""
 
+import shutil
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -105,6 +107,18 @@ def test_evaluation_refuses_labels_that_the_model_does_not_know(models, shapes, 
     (tmp_path / "labels.csv").write_text("image,label,group,split\n0.png,square,1,val\n")
     assert run(["evaluate", str(models / "rings"), str(tmp_path)]) == 1
     assert "not expected: square" in capsys.readouterr().err
+
+
+def test_evaluation_reads_subfolders_as_training_does(models, shapes, tmp_path, capsys):
+    for i in range(12):
+        folder = tmp_path / "new" / ("ring" if i % 2 else "disc")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(shapes / f"{i}.png", folder)
+    assert run(["evaluate", str(models / "rings"), str(tmp_path / "new")]) == 0
+    assert "12 cases" in capsys.readouterr().out
+    (tmp_path / "new" / "ring").rename(tmp_path / "new" / "square")
+    assert run(["evaluate", str(models / "rings"), str(tmp_path / "new")]) == 1
+    assert "none of the labels disc, ring: square" in capsys.readouterr().err
 
 
 def test_a_table_of_features_makes_a_model_too(tmp_path, capsys):

@@ -134,7 +134,7 @@ def evaluate_on_table(
     repeats: int = 1000,
     progress: Progress = Progress(),  # noqa: B008
 ) -> Judgement:
-    """Return the figures of an image model on all images of a folder with a table; the labels are its titles.
+    """Return the figures of an image model on all images of a folder, see :func:`answers_on_table`.
 
     Raises
     ------
@@ -156,15 +156,19 @@ def answers_on_table(
     folder: Path,
     progress: Progress = Progress(),  # noqa: B008
 ) -> tuple[Answers, tuple[LabelledImage, ...]]:
-    """Return what `model` says of each image of a folder with a table, and the cases.
+    """Return what `model` says of each image of a folder with a table or subfolders, and the cases.
+
+    The labels are the titles of the model's categories.
 
     Raises
     ------
     InvalidModelError
         If the model needs more than the image.
+    InvalidSettingError
+        If a label is none of its categories.
     """
     check_judged_by_image(model)
-    cases = from_table(folder, [category.title for category in model.classes])
+    cases = _cases(folder, [category.title for category in model.classes])
     found = []
     for index, case in enumerate(cases):
         progress.step(f"Recognize image {index + 1} of {len(cases)}", index / len(cases))
@@ -208,9 +212,17 @@ def labelled_cases(
         If there is neither a table nor a subfolder of images for each of at least two labels.
     """
     labels = folder_labels(folder, label)
+    return labels, _cases(folder, labels, label, group)
+
+
+def _cases(folder: Path, labels: Sequence[str], label: str = "label", group: str = GROUP) -> tuple[LabelledImage, ...]:
     if (folder / TABLE).is_file():
-        return labels, from_table(folder, labels, label=label, group=group)
-    return labels, from_folders(folder, labels, held_out=HELD_OUT, seed=SPLIT_SEED)
+        return from_table(folder, labels, label=label, group=group)
+    unknown = set(folder_labels(folder)) - set(labels)
+    if unknown:
+        names = ", ".join(sorted(unknown))[:200]
+        raise InvalidSettingError(f"{folder} has subfolders that are none of the labels {', '.join(labels)}: {names}.")
+    return from_folders(folder, labels, held_out=HELD_OUT, seed=SPLIT_SEED)
 
 
 def folder_labels(folder: Path, label: str = "label") -> list[str]:
