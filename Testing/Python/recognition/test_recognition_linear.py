@@ -147,6 +147,13 @@ def test_the_fit_is_as_good_as_the_best_rule(cloud_fit):
     assert (cloud_fit.distances(x) > cloud_fit.outlier_range[1]).mean() < 0.05
 
 
+def test_a_training_case_is_not_too_near_to_be_usual():
+    # With more features than cases, the axes explain the training cases and hardly any other.
+    x = np.random.default_rng(3).normal(size=(60, 200))
+    fit = fit_linear(x, np.arange(60) % 2, [str(i) for i in range(60)], FitSettings(folds=3, members=2))
+    assert fit.distances(x).min() > fit.outlier_range[0]
+
+
 def test_figures_agree_with_hand_computed_ones():
     assert roc_auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])) == 0.75
     p = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.7, 0.3]])

@@ -134,7 +134,7 @@ def fit_linear(
 
     progress.step("Fit on all cases", 0.65)
     arrays = _axes(x, settings)
-    _, u = project(arrays, x)
+    z, u = project(arrays, x)
     weights, intercept = softmax_regression(u, arrays["variances"], y, balance, held_out.penalty)
     arrays |= {"weights": weights, "intercept": intercept}
     arrays |= _bootstrap(u, arrays, y, groups, held_out.penalty, settings, progress.part(0.7, 0.98))
@@ -146,6 +146,7 @@ def fit_linear(
         found, scores = fit_stranger_classifier(v, v_strange, fold[genuine], strangers.source, *how)
         arrays |= found
         limit = float(np.quantile(scores, 1 - settings.stranger_flagged))
+    own_distances = outlier_distance(arrays, z[genuine], u[genuine])
     # Out-of-fold models see fewer cases and are less sure: the temperature brings the final scores to their scale.
     scale = score_spread(u @ weights + intercept) / score_spread(held_out.scores)
     out_of_fold = softmax(held_out.scores[genuine] / held_out.temperature)
@@ -153,7 +154,7 @@ def fit_linear(
         arrays=arrays,
         temperature=held_out.temperature * scale,
         set_thresholds=set_thresholds(out_of_fold, y[genuine], settings.coverage),
-        outlier_range=_usual_range(held_out.distances[genuine], settings.flagged),
+        outlier_range=_usual_range(held_out.distances[genuine], own_distances, settings.flagged),
         priors=(1 / classes,) * classes,
         penalty=held_out.penalty,
         stranger_limit=limit,
@@ -283,9 +284,13 @@ def _loss(scores: np.ndarray, y: np.ndarray, case_weights: np.ndarray) -> float:
     return float((case_weights * logs).sum() / case_weights.sum())
 
 
-def _usual_range(distances: np.ndarray, flagged: float) -> tuple[float, float]:
-    """Return three quarters of the smallest distance, and the one that all but the share `flagged` keep within."""
-    return 0.75 * float(distances.min()), float(np.quantile(distances, 1 - flagged))
+def _usual_range(distances: np.ndarray, own: np.ndarray, flagged: float) -> tuple[float, float]:
+    """Return three quarters of the smallest distance, and the one that all but the share `flagged` keep within.
+
+    Out-of-fold distances tell it, and those of the training cases from their own model (`own`), to which they lie
+    nearer: they, and what nearly repeats them, are not strange.
+    """
+    return 0.75 * float(min(distances.min(), own.min())), float(np.quantile(distances, 1 - flagged))
 
 
 def compact(fit: LinearFit) -> LinearFit:
