@@ -147,7 +147,7 @@ def test_compare_says_what_changed_and_exits_with_3(cohort, tmp_path, capsys):
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a POSIX signal")
 def test_ctrl_c_leaves_a_store_that_goes_on(archive, tmp_path):
-    for number in range(3, 600):
+    for number in range(3, 60):
         (archive / f"{number}.nrrd").write_bytes((archive / "0.nrrd").read_bytes())
     store = tmp_path / "store"
     command = [sys.executable, "-m", "MedImageAnalysisLib", "cohort", str(archive), "-p", "generic-2d"]
@@ -159,6 +159,8 @@ def test_ctrl_c_leaves_a_store_that_goes_on(archive, tmp_path):
         text=True,
         env=environment,
         start_new_session=True,
+        # Tests that run in the background ignore the signal, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while len(list(store.glob("cases/*/*.json"))) < 5 and time.monotonic() < deadline:
@@ -169,7 +171,7 @@ def test_ctrl_c_leaves_a_store_that_goes_on(archive, tmp_path):
     assert "run again to go on" in told
     assert "Traceback" not in told
     records = list(store.glob("cases/*/*.json"))
-    assert 5 <= len(records) < 600
+    assert 5 <= len(records) < 60
     assert all(json.loads(path.read_text(encoding="utf-8"))["case"] for path in records)
 
 
