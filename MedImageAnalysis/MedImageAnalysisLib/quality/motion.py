@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from ..analysis import QualityFinding
 from ..imaging.histogram import Histogram, multi_otsu
+from ..imaging.masks import component_sizes, components
 from ..parameters import parameter
 from .check import AMBER, CHECKS, GREEN, QualityCase, QualityCheck
 
@@ -99,12 +100,10 @@ def _share_of_slice(plane: np.ndarray) -> float:
 
 def _body(bright: np.ndarray) -> np.ndarray:
     """Return the largest bright piece with its holes filled."""
-    from scipy.ndimage import binary_fill_holes, label
+    from scipy.ndimage import binary_fill_holes
 
-    pieces, _ = label(bright)
-    sizes = np.bincount(pieces.reshape(-1))
-    sizes[0] = 0
-    return binary_fill_holes(pieces == sizes.argmax())
+    pieces = components(bright)
+    return binary_fill_holes(pieces == component_sizes(pieces).argmax())
 
 
 def _beside(body: np.ndarray, axis: int) -> np.ndarray:

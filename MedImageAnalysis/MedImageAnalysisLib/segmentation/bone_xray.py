@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from ..analysis import Segment, Segmentation
 from ..errors import UnsuitablePresetError, UnsupportedImageError
+from ..imaging.masks import component_sizes, components
 from ..parameters import parameter
 from ..progress import Progress
 from ..terminology import generic_segment, segment
@@ -142,10 +143,8 @@ def _limb(pixels: np.ndarray, field: np.ndarray) -> np.ndarray:
     counts = np.histogram(smooth[field], _BINS, (0, 1))[0].astype(float)
     threshold = _valley(ndimage.gaussian_filter1d(counts, 3.0)) / _BINS
     tissue = field & (smooth > threshold)
-    parts, count = ndimage.label(ndimage.binary_opening(tissue, iterations=2))
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    sizes[0] = 0
-    kept = sizes >= max(_LEAST_PART * field.sum(), 1)
+    parts = components(ndimage.binary_opening(tissue, iterations=2))
+    kept = component_sizes(parts) >= max(_LEAST_PART * field.sum(), 1)
     limb = ndimage.binary_fill_holes(kept[parts])
     if not limb.any() or limb.sum() > 0.98 * field.sum():
         raise UnsuitablePresetError(
@@ -201,10 +200,8 @@ def _bone(pixels: np.ndarray, limb: np.ndarray, metal: np.ndarray, sensitivity: 
     steps = (65535 * np.clip(gradient / (np.percentile(gradient[limb], 99.5) + 1e-6), 0, 1)).astype(np.uint16)
     bone = (ndimage.watershed_ift(steps, markers) == 2) & limb
     bone = ndimage.binary_opening(_filled(bone | metal, 0.01 * limb.sum()))
-    parts, count = ndimage.label(bone)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    sizes[0] = 0
-    return (sizes >= _LEAST_BONE * pixels.size)[parts]
+    parts = components(bone)
+    return (component_sizes(parts) >= _LEAST_BONE * pixels.size)[parts]
 
 
 def _excess(pixels: np.ndarray, limb: np.ndarray) -> np.ndarray:

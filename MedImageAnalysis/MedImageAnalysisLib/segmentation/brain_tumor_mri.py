@@ -98,12 +98,10 @@ class BrainTumorMRI(SegmentationMethod):
         kernels = -distance_to(bright, image) >= _VESSEL_MM
         progress.step(fraction=0.6)
         pieces = components(bright)
-        count = int(pieces.max(initial=0))
-        if count == 0:
-            return nothing
+        sizes = component_sizes(pieces)
+        count = len(sizes) - 1
         merit = _merits(pieces, count, scores, kernels, inside)
         merit *= _surroundings(pieces, count, scores, image) ** 2
-        sizes = np.bincount(pieces.reshape(-1), minlength=count + 1)
         least = voxels_of_ball(self.minimum_diameter, image.GetSpacing())
         merit[(sizes < least) | (sizes > _MOST_BRAIN_SHARE * np.count_nonzero(brain))] = 0
         if not merit.any():

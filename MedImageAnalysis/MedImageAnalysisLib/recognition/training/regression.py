@@ -55,7 +55,7 @@ def hidden_regression(
     """Return the logistic regression of `y` (0 or 1) on `units` rectified sums of the columns of `v`.
 
     The score is ``max(v A + a, 0) w + b``. Minimizes ``sum_i c_i log(1 / P(y_i | v_i)) + penalty / 2 (|A|^2 + |w|^2)``
-    with case weights c that add up to 1, in a fixed number of steps from weights drawn with `seed`.
+    with case weights c that add up to 1, in at most 200 steps from weights drawn with `seed`.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from ...analysis import Segmentation
 from ...imaging.filters import signed_distance
+from ...imaging.masks import component_sizes
 from ...imaging.pixels import mask_image, view
 from ...parameters import parameter
 from ...progress import Progress, run_filter
@@ -47,8 +48,7 @@ class ConnectedComponents(ScalarMethod):
         find = sitk.ConnectedComponentImageFilter()
         find.SetFullyConnected(self.diagonal)
         pieces = run_filter(find, mask_image(objects, image), progress=progress.part(0.0, 0.5))
-        sizes = np.bincount(view(pieces).reshape(-1))
-        sizes[0] = 0
+        sizes = component_sizes(view(pieces))
         # ITK numbers pieces in raster order, so that a stable sort breaks ties by it.
         order = np.argsort(-sizes, kind="stable")[: self.maximum_count]
         order = order[sizes[order] > 0]
@@ -72,8 +72,7 @@ class LargestComponent(Refinement):
         find = sitk.ConnectedComponentImageFilter()
         find.SetFullyConnected(True)
         labels = view(run_filter(find, sitk.GetImageFromArray(mask.view(np.uint8)), progress=progress))
-        sizes = np.bincount(labels.reshape(-1))
-        sizes[0] = 0
+        sizes = component_sizes(labels)
         kept = np.zeros(sizes.size, bool)
         kept[np.argsort(-sizes, kind="stable")[: self.count]] = True
         kept[0] = False
