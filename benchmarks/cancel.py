@@ -1,6 +1,6 @@
 """How long each step, method and CT preset is deaf on 512 x 512 x 300 voxels: progress, cancel, and what goes on after.
 
-    PYTHONPATH=MedImageAnalysis python benchmarks/cancel.py [--limit 20] [--image CT] [NAME ...]
+    python benchmarks/cancel.py [--limit 20] [--image CT] [NAME ...]
 
 Each runs for at most `--limit` seconds, or else once more until half of its time; then it is cancelled. The table shows
 the longest time in which nothing was reported and cancel not looked for (and the processor time that was used in it;
@@ -21,14 +21,15 @@ from functools import partial
 from pathlib import Path
 
 import SimpleITK as sitk
-from preprocessing_speed import CASES, entries
-from segmentation_ct import HU, large_chest
 
+import common  # noqa: F401  finds the package
 from MedImageAnalysisLib.analysis import MedicalImage
 from MedImageAnalysisLib.errors import Cancelled, MedImageError
 from MedImageAnalysisLib.pipeline import run
 from MedImageAnalysisLib.preset import Preset, load_preset
 from MedImageAnalysisLib.progress import Progress
+from preprocessing_speed import CASES, entries
+from segmentation_ct import HU, large_chest
 
 SIZE = (512, 512, 300)
 PRESETS = ("chest-ct", "bone-ct", "cardiac-ct", "brain-ct", "generic-3d")

@@ -22,30 +22,30 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "MedImageAnalysis"), str(ROOT / "benchmarks")]
-os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
-
-from MedImageAnalysisLib.cohort import run as driver  # noqa: E402
-from MedImageAnalysisLib.cohort.case import CohortCase  # noqa: E402
-from MedImageAnalysisLib.cohort.derived import rebuild  # noqa: E402
-from MedImageAnalysisLib.cohort.engines.dask_cluster import DaskEngine  # noqa: E402
-from MedImageAnalysisLib.cohort.engines.pool import PoolEngine  # noqa: E402
-from MedImageAnalysisLib.cohort.latest import Latest  # noqa: E402
-from MedImageAnalysisLib.cohort.settings import Settings  # noqa: E402
-from MedImageAnalysisLib.cohort.store import CaseRecord, Entry, Store, record_key  # noqa: E402
-from MedImageAnalysisLib.cohort.work import Task, analyze_case  # noqa: E402
-from MedImageAnalysisLib.preset import load_preset  # noqa: E402
+from common import PACKAGE
+from common.data import add_data_option
+from MedImageAnalysisLib.cohort import run as driver
+from MedImageAnalysisLib.cohort.case import CohortCase
+from MedImageAnalysisLib.cohort.derived import rebuild
+from MedImageAnalysisLib.cohort.engines.dask_cluster import DaskEngine
+from MedImageAnalysisLib.cohort.engines.pool import PoolEngine
+from MedImageAnalysisLib.cohort.latest import Latest
+from MedImageAnalysisLib.cohort.settings import Settings
+from MedImageAnalysisLib.cohort.store import CaseRecord, Entry, Store, record_key
+from MedImageAnalysisLib.cohort.work import Task, analyze_case
+from MedImageAnalysisLib.preset import load_preset
 
 Row = tuple[str, str]
 SLEEPING_CASES = 40
 SIMULATED = 100_000
 
+# Workers import the package and this script too.
+os.environ["PYTHONPATH"] = os.pathsep.join([str(PACKAGE), str(Path(__file__).parent)])
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = Path(os.environ.get("MEDIMAGE_DATA", ROOT.parent / "shared" / "data"))
-    parser.add_argument("--data", type=Path, default=default)
+    add_data_option(parser)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument(
         "--round", type=int, default=20, help="images that one and two workers take in turn; many hide the starts"

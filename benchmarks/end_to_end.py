@@ -15,8 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "MedImageAnalysis"))
+from common import PACKAGE
 
 
 def main() -> None:
@@ -86,7 +85,7 @@ def peak_growth(image_path: Path, preset_name: str) -> int:
         "peak = lambda: int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) * 1024;"
         "before = peak(); run(read_image(sys.argv[1]), p); print(peak() - before)"
     )
-    command = [sys.executable, "-c", code, str(image_path), preset_name, str(ROOT / "MedImageAnalysis")]
+    command = [sys.executable, "-c", code, str(image_path), preset_name, str(PACKAGE)]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 
@@ -98,7 +97,7 @@ def import_costs() -> list[tuple[str, str]]:
             "import sys, time; sys.path.insert(0, sys.argv[1]); import numpy, SimpleITK;"
             f"t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
         )
-        command = [sys.executable, "-c", code, str(ROOT / "MedImageAnalysis")]
+        command = [sys.executable, "-c", code, str(PACKAGE)]
         seconds = [float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(5)]
         rows.append((f"import {module}", f"{1000 * statistics.median(seconds):.0f} ms"))
     return rows

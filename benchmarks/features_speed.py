@@ -1,6 +1,6 @@
 """CPU seconds and peak memory of the full feature set, side by side with pyradiomics where it is installed.
 
-    MEDIMAGE_DATA=... python benchmarks/features_speed.py [--runs 5] [--rounds 3] [--peer PYTHON] [CASE ...]
+    python benchmarks/features_speed.py [--data FOLDER] [--runs 5] [--rounds 3] [--peer PYTHON] [CASE ...]
 
 Seven families (shape, first order, GLCM, GLRLM, GLSZM, NGLDM/GLDM, NGTDM), 3D, bin width 25, one thread. PYTHON is the
 interpreter of an environment in which pyradiomics is built; without it, ratios are to the times that pyradiomics took
@@ -21,8 +21,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("MEDIMAGE_DATA", ROOT.parent / "shared" / "data"))
+from common import PACKAGE
+from common.data import add_data_option
 
 # Medians measured once with pyradiomics built from its main branch.
 PYRADIOMICS_SECONDS = {"breast1": 0.0145, "brain1": 0.118, "ct phantom": 0.885, "ball in 256^3": 7.83}
@@ -75,6 +75,7 @@ print(json.dumps({"seconds": sorted(seconds)[len(seconds) // 2], "megabytes": pe
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(PYRADIOMICS_SECONDS)}; default: all")
+    add_data_option(parser)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=1, help="how often the sides take turns; default: once")
     parser.add_argument("--peer", help="Python interpreter with pyradiomics")
@@ -90,7 +91,7 @@ def main() -> None:
 
 def report(case: str, folder: Path, options: argparse.Namespace) -> None:
     """Print the rows of one case."""
-    image, labels, voxels = written_case(case, folder)
+    image, labels, voxels = written_case(case, options.data, folder)
     arguments = (image, labels, options.runs)
     sides = {
         f"{backend}, {profile}": functools.partial(
@@ -118,13 +119,13 @@ def report(case: str, folder: Path, options: argparse.Namespace) -> None:
 def timed(python: str, code: str, *arguments: object, **variables: str) -> dict[str, float]:
     """Run one side in a process of its own, single-threaded."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    environment = {**os.environ, **threads, **variables, "PYTHONPATH": str(ROOT / "MedImageAnalysis")}
+    environment = {**os.environ, **threads, **variables, "PYTHONPATH": str(PACKAGE)}
     command = [python, "-W", "ignore", "-c", code + _TIMED, *map(str, arguments)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def written_case(case: str, folder: Path) -> tuple[Path, Path, int]:
+def written_case(case: str, data: Path, folder: Path) -> tuple[Path, Path, int]:
     """Write image and labels (uint8, region 1) of a case; return their paths and the number of voxels."""
     import SimpleITK as sitk
 
@@ -134,7 +135,7 @@ def written_case(case: str, folder: Path) -> tuple[Path, Path, int]:
         brain = {name: (f"mr_brain/{name}_image.nrrd", f"mr_brain/{name}_label.nrrd") for name in ("breast1", "brain1")}
         phantom = "radiomics/ct_radiomics_phantom"
         paths = {**brain, "ct phantom": (f"{phantom}/phantom.nii.gz", f"{phantom}/mask.nii.gz")}
-        image, labels = (sitk.ReadImage(str(DATA / path)) for path in paths[case])
+        image, labels = (sitk.ReadImage(str(data / path)) for path in paths[case])
     labels = sitk.Cast(labels > 0, sitk.sitkUInt8)
     found = folder / f"{case}.image.mha", folder / f"{case}.labels.mha"
     for each, path in zip((image, labels), found, strict=True):
@@ -168,7 +169,7 @@ def start_up_seconds() -> float:
         "extract(image, Segmentation((image,), (Segment('dot', 1, (1.0, 0.0, 0.0)),)))\n"
         "print(time.process_time() - started)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "MedImageAnalysis")}
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
     command = [sys.executable, "-W", "ignore", "-c", code]
     runs = [float(subprocess.run(command, env=environment, capture_output=True, text=True).stdout) for _ in range(5)]
     return sorted(runs)[2]

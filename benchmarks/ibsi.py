@@ -1,6 +1,6 @@
 """How many reference values of the IBSI are met, per family: digital phantom, and configurations A-E of the CT phantom.
 
-    MEDIMAGE_DATA=... python benchmarks/ibsi.py
+    python benchmarks/ibsi.py [--data FOLDER]
 
 A value counts if it differs from the reference by no more than the standard's tolerance, or half a unit of the third
 significant digit, whichever is larger: references are printed with three digits.
@@ -8,9 +8,9 @@ significant digit, whichever is larger: references are printed with three digits
 
 from __future__ import annotations
 
+import argparse
 import csv
 import math
-import os
 import sys
 import time
 from collections import Counter
@@ -18,13 +18,9 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "MedImageAnalysis"))
-
-from MedImageAnalysisLib.analysis import Segment, Segmentation  # noqa: E402
-from MedImageAnalysisLib.features import FeatureSettings, extract  # noqa: E402
-
-DATA = Path(os.environ.get("MEDIMAGE_DATA", ROOT.parent / "shared" / "data")) / "radiomics"
+from common.data import add_data_option
+from MedImageAnalysisLib.analysis import Segment, Segmentation
+from MedImageAnalysisLib.features import FeatureSettings, extract
 
 _SOFT_TISSUE = {"resegmentation_minimum": -500.0, "resegmentation_maximum": 400.0}
 _WIDE = {"resegmentation_minimum": -1000.0, "resegmentation_maximum": 400.0}
@@ -72,19 +68,22 @@ AGGREGATIONS = {
 
 
 def main() -> None:
-    path = DATA / "ibsi_1_reference.csv"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_data_option(parser)
+    folder = parser.parse_args().data / "radiomics"
+    path = folder / "ibsi_1_reference.csv"
     if not path.is_file():
-        sys.exit(f"{path} not found: set MEDIMAGE_DATA to the folder that holds radiomics/ibsi_1_reference.csv.")
+        sys.exit(f"{path} not found: give --data, the folder that holds radiomics/ibsi_1_reference.csv.")
     with open(path, encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["value"]]
-    met = [report(name, [row for row in rows if row["config"] == name]) for name in CONFIGURATIONS]
+    met = [report(folder, name, [row for row in rows if row["config"] == name]) for name in CONFIGURATIONS]
     sys.exit(0 if all(met) else 1)
 
 
-def report(configuration: str, rows: list[dict[str, str]]) -> bool:
+def report(data: Path, configuration: str, rows: list[dict[str, str]]) -> bool:
     """Print the count per family of one configuration; tell whether all references are met."""
     started = time.process_time()
-    values = computed(configuration, {row["tag"] for row in rows})
+    values = computed(data, configuration, {row["tag"] for row in rows})
     seconds = time.process_time() - started
     met, total, misses = Counter(), Counter(), []
     for row in rows:
@@ -102,9 +101,9 @@ def report(configuration: str, rows: list[dict[str, str]]) -> bool:
     return not misses
 
 
-def computed(configuration: str, tags: set[str]) -> dict[str, float]:
+def computed(data: Path, configuration: str, tags: set[str]) -> dict[str, float]:
     """Return the value of each tag of the reference table."""
-    folder = DATA / ("digital_phantom" if configuration == "digital_phantom" else "ct_radiomics_phantom")
+    folder = data / ("digital_phantom" if configuration == "digital_phantom" else "ct_radiomics_phantom")
     image = sitk.ReadImage(str(folder / "phantom.nii.gz"))
     labels = sitk.Cast(sitk.ReadImage(str(folder / "mask.nii.gz")) > 0, sitk.sitkUInt8)
     segmentation = Segmentation((labels,), (Segment("region", 1, (1.0, 0.0, 0.0)),))

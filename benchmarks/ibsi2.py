@@ -1,14 +1,15 @@
 """Filters against the reference feature values of IBSI-2 phase 2: prints how many are matched per configuration.
 
-Run: python benchmarks/ibsi2.py
-Needs the CT radiomics phantom in MEDIMAGE_DATA (default ../shared/data beside the checkout). The reference values (CC0)
-are those of https://github.com/theibsi/ibsi_2_reference_data; configurations A filter the slices of the image as it is,
+    python benchmarks/ibsi2.py [--data FOLDER]
+
+Needs the CT radiomics phantom. The reference values (CC0) are those of
+https://github.com/theibsi/ibsi_2_reference_data; configurations A filter the slices of the image as it is,
 configurations B the volume after cubic spline interpolation to 1 mm.
 """
 
+import argparse
 import csv
 import math
-import os
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -16,14 +17,12 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "MedImageAnalysis"))
+from common import REPOSITORY
+from common.data import add_data_option
+from MedImageAnalysisLib.analysis import Segment, Segmentation
+from MedImageAnalysisLib.features import FeatureSettings, extract
+from MedImageAnalysisLib.features.filters import FILTERS, extract_filtered
 
-from MedImageAnalysisLib.analysis import Segment, Segmentation  # noqa: E402
-from MedImageAnalysisLib.features import FeatureSettings, extract  # noqa: E402
-from MedImageAnalysisLib.features.filters import FILTERS, extract_filtered  # noqa: E402
-
-DATA = Path(os.environ.get("MEDIMAGE_DATA", REPOSITORY.parent / "shared" / "data"))
 REFERENCES = REPOSITORY / "Testing" / "Python" / "features" / "ibsi2_feature_values.csv"
 SETTINGS = FeatureSettings(families=("intensity",), resegmentation_minimum=-1000.0, resegmentation_maximum=400.0)
 
@@ -55,9 +54,9 @@ def interpolated(image: sitk.Image, interpolator: int) -> sitk.Image:
     return sitk.Resample(precise, grid, identity, interpolator, 0.0, sitk.sitkFloat64, True)
 
 
-def phantom(by_slice: bool) -> tuple[sitk.Image, Segmentation]:
+def phantom(data: Path, by_slice: bool) -> tuple[sitk.Image, Segmentation]:
     """Return the CT phantom and its tumor, as they are (A) or at 1 mm with whole numbers (B)."""
-    folder = DATA / "radiomics" / "ct_radiomics_phantom"
+    folder = data / "radiomics" / "ct_radiomics_phantom"
     image = sitk.ReadImage(str(folder / "phantom.nii.gz"))
     mask = sitk.ReadImage(str(folder / "mask.nii.gz")) > 0
     if not by_slice:
@@ -88,10 +87,13 @@ def matches(found: float, reference: float, tolerance: float) -> bool:
 
 def main() -> int:
     """Print a line per configuration; the exit status is 1 if a value is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_data_option(parser)
+    data = parser.parse_args().data
     expected = references()
     missed = 0
     for variant in "AB":
-        image, segmentation = phantom(variant == "A")
+        image, segmentation = phantom(data, variant == "A")
         bank = filters(variant == "A")
         plain = extract(image, segmentation, SETTINGS)
         filtered = extract_filtered(image, segmentation, list(bank.values()), SETTINGS)

@@ -1,6 +1,6 @@
 """Print the time that each preprocessing step and generic segmentation method takes on images of clinical size.
 
-Run: ``PYTHONPATH=MedImageAnalysis python benchmarks/preprocessing_speed.py [--case xray|mri|ct] [NAME ...]``
+    python benchmarks/preprocessing_speed.py [--case xray|mri|ct] [NAME ...]
 
 The images are phantoms: a radiograph of 2048 x 2048 (uint16, 0.2 mm), a T1 volume of 256 x 256 x 180 (int16, 1 mm)
 and a CT of 512 x 512 x 300 (int16, 0.8 x 0.8 x 1 mm). Beside the seconds stand the seconds of all processors together,
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import SimpleITK as sitk
 
+import common  # noqa: F401  finds the package
 from MedImageAnalysisLib.errors import MedImageError
 from MedImageAnalysisLib.parameters import Configurable
 from MedImageAnalysisLib.preprocessing import STEPS

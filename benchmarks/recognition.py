@@ -10,30 +10,26 @@ describes them; no test part is touched.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "MedImageAnalysis"))
-
-from MedImageAnalysisLib.analysis import MedicalImage  # noqa: E402
-from MedImageAnalysisLib.recognition import RecognitionCase, available_models, load_model, recognize  # noqa: E402
-from MedImageAnalysisLib.recognition.descriptors.scattering import Scattering  # noqa: E402
-from MedImageAnalysisLib.recognition.model import Model  # noqa: E402
-from MedImageAnalysisLib.recognition.training.answers import image_answers  # noqa: E402
-from MedImageAnalysisLib.recognition.training.data import LabelledImage, read_pixels  # noqa: E402
-from MedImageAnalysisLib.recognition.training.fitting import FitSettings, LinearFit, fit_linear  # noqa: E402
-from MedImageAnalysisLib.recognition.training.judging import Answers, Judgement, judge_answers  # noqa: E402
-from MedImageAnalysisLib.recognition.training.metrics import accuracy, calibration_error, estimate, roc_auc  # noqa: E402
-from MedImageAnalysisLib.recognition.training.network.shift import SHIFTS, shifted  # noqa: E402
-from MedImageAnalysisLib.recognition.training.recipe import Recipe  # noqa: E402
-from MedImageAnalysisLib.recognition.training.recipes import RECIPES  # noqa: E402
-from MedImageAnalysisLib.recognition.training.strangers import strangers  # noqa: E402
+from common.data import add_data_option
+from MedImageAnalysisLib.analysis import MedicalImage
+from MedImageAnalysisLib.recognition import RecognitionCase, available_models, load_model, recognize
+from MedImageAnalysisLib.recognition.descriptors.scattering import Scattering
+from MedImageAnalysisLib.recognition.model import Model
+from MedImageAnalysisLib.recognition.training.answers import image_answers
+from MedImageAnalysisLib.recognition.training.data import LabelledImage, read_pixels
+from MedImageAnalysisLib.recognition.training.fitting import FitSettings, LinearFit, fit_linear
+from MedImageAnalysisLib.recognition.training.judging import Answers, Judgement, judge_answers
+from MedImageAnalysisLib.recognition.training.metrics import accuracy, calibration_error, estimate, roc_auc
+from MedImageAnalysisLib.recognition.training.network.shift import SHIFTS, shifted
+from MedImageAnalysisLib.recognition.training.recipe import Recipe
+from MedImageAnalysisLib.recognition.training.recipes import RECIPES
+from MedImageAnalysisLib.recognition.training.strangers import strangers
 
 ADULTS_ASKED = ("chest-xray-pneumonia", "chest-xray-pneumonia-network")
 MNIST = {"pneumoniamnist": "pneumonia against normal", "breastmnist": "benign or normal against malignant"}
@@ -42,8 +38,7 @@ MNIST = {"pneumoniamnist": "pneumonia against normal", "breastmnist": "benign or
 def main() -> None:
     """Judge each model that the data allow, then the two MedMNIST sets."""
     parser = argparse.ArgumentParser(description=__doc__)
-    default = os.environ.get("MEDIMAGE_DATA", REPOSITORY.parent / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="folder that holds the collections")
+    add_data_option(parser)
     chosen = parser.parse_args()
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     shipped = {model.name for model in available_models()}

@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,22 +25,20 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "MedImageAnalysis"))
-
-from MedImageAnalysisLib.analysis import MedicalImage, Recognition  # noqa: E402
-from MedImageAnalysisLib.networks import networks_available  # noqa: E402
-from MedImageAnalysisLib.recognition import (  # noqa: E402
+from common.data import add_data_option
+from MedImageAnalysisLib.analysis import MedicalImage, Recognition
+from MedImageAnalysisLib.networks import networks_available
+from MedImageAnalysisLib.recognition import (
     Model,
     RecognitionCase,
     available_models,
     load_model,
     recognize,
 )
-from MedImageAnalysisLib.recognition.training.data import LabelledImage, read_pixels  # noqa: E402
-from MedImageAnalysisLib.recognition.training.folder import write_model  # noqa: E402
-from MedImageAnalysisLib.recognition.training.metrics import Estimate, estimate  # noqa: E402
-from MedImageAnalysisLib.recognition.training.recipes import RECIPES  # noqa: E402
+from MedImageAnalysisLib.recognition.training.data import LabelledImage, read_pixels
+from MedImageAnalysisLib.recognition.training.folder import write_model
+from MedImageAnalysisLib.recognition.training.metrics import Estimate, estimate
+from MedImageAnalysisLib.recognition.training.recipes import RECIPES
 
 GRID = 6
 DELETED = 6
@@ -53,8 +49,7 @@ def main() -> None:
     """Check each image model that the data allow."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", help="names of models; default: all that look at the whole image")
-    default = os.environ.get("MEDIMAGE_DATA", REPOSITORY.parent / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="folder that holds the collections")
+    add_data_option(parser)
     parser.add_argument("--images", type=int, default=60, help="held-out images for each model")
     chosen = parser.parse_args()
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)

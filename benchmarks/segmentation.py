@@ -31,16 +31,14 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-
-from scoring import DATA, Case, contact_sheet, dice, hausdorff95, mask_of, overlay, square  # noqa: E402
-
-from MedImageAnalysisLib.analysis import Segmentation  # noqa: E402
-from MedImageAnalysisLib.errors import MedImageError  # noqa: E402
-from MedImageAnalysisLib.imaging.pixels import mask_image  # noqa: E402
-from MedImageAnalysisLib.preset import Preset, load_preset  # noqa: E402
-from MedImageAnalysisLib.progress import Progress  # noqa: E402
+from common import REPOSITORY
+from common.data import add_data_option
+from common.scoring import Case, contact_sheet, dice, hausdorff95, mask_of, overlay, square
+from MedImageAnalysisLib.analysis import Segmentation
+from MedImageAnalysisLib.errors import MedImageError
+from MedImageAnalysisLib.imaging.pixels import mask_image
+from MedImageAnalysisLib.preset import Preset, load_preset
+from MedImageAnalysisLib.progress import Progress
 
 HEADER = (
     "| preset | structure | cases | Dice mean / p5 | 95 % Hausdorff mm | s | CPU s | peak MB | gap CPU s |\n"
@@ -241,14 +239,14 @@ def apart(name: str, options: argparse.Namespace) -> list[str]:
 
 def commit() -> str:
     return subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False
+        ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     ).stdout.strip()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("presets", nargs="*", metavar="PRESET", help=f"of {', '.join(CASES)}; all if none is given")
-    parser.add_argument("--data", type=Path, default=DATA)
+    add_data_option(parser)
     parser.add_argument("--cases", type=int, help="at most so many cases per preset")
     parser.add_argument("--sheets", type=Path, help="folder for pictures of the worst five cases of each preset")
     parser.add_argument("--markdown", type=Path, help="write the table with date and commit to this file")

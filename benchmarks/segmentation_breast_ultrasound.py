@@ -21,17 +21,14 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
-
-from scoring import Case, contact_sheet, dice, hausdorff95, overlay  # noqa: E402
-
-from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage  # noqa: E402
-from MedImageAnalysisLib.networks import networks_available  # noqa: E402
-from MedImageAnalysisLib.preprocessing.speckle import SpeckleDiffusion  # noqa: E402
-from MedImageAnalysisLib.progress import Progress  # noqa: E402
-from MedImageAnalysisLib.segmentation.breast_ultrasound import method as breast_ultrasound  # noqa: E402
-from MedImageAnalysisLib.segmentation.breast_ultrasound.classifier import read_classifier  # noqa: E402
+from common.data import add_data_option
+from common.scoring import Case, contact_sheet, dice, hausdorff95, overlay
+from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage
+from MedImageAnalysisLib.networks import networks_available
+from MedImageAnalysisLib.preprocessing.speckle import SpeckleDiffusion
+from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.segmentation.breast_ultrasound import method as breast_ultrasound
+from MedImageAnalysisLib.segmentation.breast_ultrasound.classifier import read_classifier
 
 HEADER = (
     "| engine | kind | cases | Dice mean | median | p5 | 95 % Hausdorff px | shown | hit (Dice > 0.3) | s |\n"
@@ -109,7 +106,7 @@ def cases(data: Path) -> Iterator[Case]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    add_data_option(parser)
     parser.add_argument("--engine", choices=ENGINES, action="append", help="only this one; may be repeated")
     parser.add_argument("--cases", type=int, help="at most so many pictures, evenly chosen")
     parser.add_argument(

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,20 +31,17 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
-
-from chest_xray_outlines import LAST_ROUND, labels, read_drawings, read_pixels, split_lungs  # noqa: E402
-from scoring import Case as ScoredCase  # noqa: E402
-from scoring import contact_sheet, dice, hausdorff95, jaccard, overlay, square  # noqa: E402
-
-from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, Segmentation  # noqa: E402
-from MedImageAnalysisLib.errors import MedImageError  # noqa: E402
-from MedImageAnalysisLib.features.clinical.chest_xray import CardiothoracicRatio  # noqa: E402
-from MedImageAnalysisLib.progress import Progress  # noqa: E402
-from MedImageAnalysisLib.segmentation.chest_xray.heart_base import base_of  # noqa: E402
-from MedImageAnalysisLib.segmentation.chest_xray.method import ChestXray  # noqa: E402
-from MedImageAnalysisLib.terminology import segment  # noqa: E402
+from common.chest_xray_outlines import LAST_ROUND, OUTLINES, labels, read_drawings, read_pixels, split_lungs
+from common.data import add_data_option
+from common.scoring import Case as ScoredCase
+from common.scoring import contact_sheet, dice, hausdorff95, jaccard, overlay, square
+from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, Segmentation
+from MedImageAnalysisLib.errors import MedImageError
+from MedImageAnalysisLib.features.clinical.chest_xray import CardiothoracicRatio
+from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.segmentation.chest_xray.heart_base import base_of
+from MedImageAnalysisLib.segmentation.chest_xray.method import ChestXray
+from MedImageAnalysisLib.terminology import segment
 
 # JSRT films are 350 mm wide; the pictures of chest_xray_lungs say nothing, 400 mm is the preset's assumption.
 JSRT_WIDTH_MM = 350.0
@@ -104,7 +100,7 @@ def v7(data: Path) -> Iterator[Case]:
 def drawn(data: Path) -> Iterator[Case]:
     """Read the pictures whose outlines were drawn by the developers; children's pictures are their own patients."""
     lungs = {case.name: case for case in v7(data)}
-    for drawing in read_drawings(HERE / "chest_xray_outlines.csv", LAST_ROUND):
+    for drawing in read_drawings(OUTLINES, LAST_ROUND):
         pixels = read_pixels(data / drawing.folder / drawing.image)
         case = lungs.get(drawing.image)
         whole = case.truth["right-lung"] | case.truth["left-lung"] if case else None
@@ -252,7 +248,7 @@ def use_weights(path: Path | None) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    add_data_option(parser)
     parser.add_argument("--cases", type=int, help="at most so many cases per set, evenly chosen")
     parser.add_argument("--sheet", type=Path, help="write the worst five cases of each set and engine as pictures")
     parser.add_argument("--weights", type=Path, help="weights to test instead of those that ship (.npz or .onnx)")

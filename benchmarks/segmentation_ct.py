@@ -19,15 +19,13 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "Testing" / "Python" / "segmentation")]
-
-from scoring import Case, contact_sheet, dice, hausdorff95, mask_of, overlay  # noqa: E402
-
-from MedImageAnalysisLib.analysis import Analysis, ImageInfo, MedicalImage  # noqa: E402
-from MedImageAnalysisLib.image import read_image  # noqa: E402
-from MedImageAnalysisLib.pipeline import run  # noqa: E402
-from MedImageAnalysisLib.preset import load_preset  # noqa: E402
+from common import REPOSITORY
+from common.data import add_data_option
+from common.scoring import Case, contact_sheet, dice, hausdorff95, mask_of, overlay
+from MedImageAnalysisLib.analysis import Analysis, ImageInfo, MedicalImage
+from MedImageAnalysisLib.image import read_image
+from MedImageAnalysisLib.pipeline import run
+from MedImageAnalysisLib.preset import load_preset
 
 HU = ImageInfo(modality="CT", intensity_unit="HU", spacing_source="file header")
 LUNGS = {"right-lung": (12, 13, 14), "left-lung": (10, 11)}
@@ -60,6 +58,7 @@ def volume(path: Path) -> MedicalImage:
 
 
 def large_chest() -> MedicalImage:
+    sys.path.append(str(REPOSITORY / "Testing" / "Python" / "segmentation"))
     from ct_phantoms import chest
 
     drawn = chest(spacing=(3, 2, 2)).image()
@@ -115,7 +114,7 @@ def sheet(analysis: Analysis, path: Path, columns: int = 6) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    add_data_option(parser)
     parser.add_argument("--sheet", type=Path, help="folder for pictures of every case")
     parser.add_argument("--large", action="store_true", help="time 512 x 512 x 300 voxels instead")
     options = parser.parse_args()

@@ -28,20 +28,17 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-
-from scoring import DATA, Case, contact_sheet, dice, hausdorff95, mask_of, overlay  # noqa: E402
-
-from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, Segmentation  # noqa: E402
-from MedImageAnalysisLib.errors import UnsupportedImageError  # noqa: E402
-from MedImageAnalysisLib.features.clinical.cardiac_mri import ejection_fraction  # noqa: E402
-from MedImageAnalysisLib.image import read_image  # noqa: E402
-from MedImageAnalysisLib.imaging.pixels import image_like  # noqa: E402
-from MedImageAnalysisLib.pipeline import run  # noqa: E402
-from MedImageAnalysisLib.preset import load_preset  # noqa: E402
-from MedImageAnalysisLib.progress import Progress  # noqa: E402
-from MedImageAnalysisLib.terminology import segment  # noqa: E402
+from common.data import add_data_option
+from common.scoring import Case, contact_sheet, dice, hausdorff95, mask_of, overlay
+from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage, Segmentation
+from MedImageAnalysisLib.errors import UnsupportedImageError
+from MedImageAnalysisLib.features.clinical.cardiac_mri import ejection_fraction
+from MedImageAnalysisLib.image import read_image
+from MedImageAnalysisLib.imaging.pixels import image_like
+from MedImageAnalysisLib.pipeline import run
+from MedImageAnalysisLib.preset import load_preset
+from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.terminology import segment
 
 CARDIAC_WIDTH_MM = 350.0
 # The first two patients of each group of ACDC were looked at while constants were chosen, then four more.
@@ -229,7 +226,7 @@ PRESETS = ("brain-mri", "brain-tumor-mri", "cardiac-mri")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("presets", nargs="*", metavar="PRESET", help=f"of {', '.join(PRESETS)}; all if none is given")
-    parser.add_argument("--data", type=Path, default=DATA)
+    add_data_option(parser)
     parser.add_argument("--cases", type=int, help="at most so many patients of ACDC")
     parser.add_argument("--slices", type=int, default=25, help="so many slices of each kind of brain_mri_tumor")
     parser.add_argument("--sheet", type=Path, help="draw the candidates in 24 of these slices into this PNG")

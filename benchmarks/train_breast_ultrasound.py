@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,24 +21,21 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
-
-from train_chest_xray import disturbed, fitted, jittered  # noqa: E402
-
-from MedImageAnalysisLib.preprocessing.speckle import SpeckleDiffusion  # noqa: E402
-from MedImageAnalysisLib.progress import Progress  # noqa: E402
-from MedImageAnalysisLib.segmentation.breast_ultrasound.classifier import (  # noqa: E402
+from common.data import add_data_option
+from MedImageAnalysisLib.preprocessing.speckle import SpeckleDiffusion
+from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.segmentation.breast_ultrasound.classifier import (
     CHANNELS,
     LONG_SIDE,
     Classifier,
     around_lesion,
 )
-from MedImageAnalysisLib.segmentation.breast_ultrasound.lesion import Picture, expanded, outlines  # noqa: E402
-from MedImageAnalysisLib.segmentation.pixel_classifier.frame import Frame, sampled, whole_picture  # noqa: E402
-from MedImageAnalysisLib.segmentation.pixel_classifier.picture import exposed, reduced  # noqa: E402
-from MedImageAnalysisLib.segmentation.pixel_classifier.stage import Stage, features, run_stages  # noqa: E402
-from MedImageAnalysisLib.segmentation.pixel_classifier.weights import stage_arrays  # noqa: E402
+from MedImageAnalysisLib.segmentation.breast_ultrasound.lesion import Picture, expanded, outlines
+from MedImageAnalysisLib.segmentation.pixel_classifier.frame import Frame, sampled, whole_picture
+from MedImageAnalysisLib.segmentation.pixel_classifier.picture import exposed, reduced
+from MedImageAnalysisLib.segmentation.pixel_classifier.stage import Stage, features, run_stages
+from MedImageAnalysisLib.segmentation.pixel_classifier.weights import stage_arrays
+from train_chest_xray import disturbed, fitted, jittered
 
 # Per stage: size of the frame, hidden units, augmented views per picture, pixels per view, epochs.
 LOCATE = ((48, (48, 24), 6, 200, 8), (96, (48, 24), 4, 350, 8))
@@ -207,7 +203,7 @@ def timed(what: str, work: Callable):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    add_data_option(parser)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     cases = timed("reading", partial(examples, options.data, "train"))

@@ -13,7 +13,6 @@ kept in the folder `--work` and taken up again.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,24 +21,21 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
-
-from breast_ultrasound_fit import seen, train_member  # noqa: E402
-from breast_ultrasound_net import Member  # noqa: E402
-from breast_ultrasound_recognizer import Outliner, Recognizer, experts, left_out  # noqa: E402
-from breast_ultrasound_views import CANVAS, Pictures, halved, read_pictures  # noqa: E402
-
-from MedImageAnalysisLib.progress import Progress  # noqa: E402
-from MedImageAnalysisLib.recognition.training.data import LabelledImage  # noqa: E402
-from MedImageAnalysisLib.recognition.training.fitting import group_folds  # noqa: E402
-from MedImageAnalysisLib.recognition.training.metrics import balanced_accuracy, roc_auc  # noqa: E402
-from MedImageAnalysisLib.recognition.training.network.canvases import Collection, collect  # noqa: E402
-from MedImageAnalysisLib.recognition.training.network.graph import as_onnx  # noqa: E402
-from MedImageAnalysisLib.recognition.training.network.members import LeftOut  # noqa: E402
-from MedImageAnalysisLib.recognition.training.network.recipe import NetworkRecipe, Words  # noqa: E402
-from MedImageAnalysisLib.recognition.training.network.train import write_network  # noqa: E402
-from MedImageAnalysisLib.recognition.training.recipes import RECIPES  # noqa: E402
+from breast_ultrasound.fit import seen, train_member
+from breast_ultrasound.net import Member
+from breast_ultrasound.recognizer import Outliner, Recognizer, experts, left_out
+from breast_ultrasound.views import CANVAS, Pictures, halved, read_pictures
+from common.data import add_data_option
+from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.recognition.training.data import LabelledImage
+from MedImageAnalysisLib.recognition.training.fitting import group_folds
+from MedImageAnalysisLib.recognition.training.metrics import balanced_accuracy, roc_auc
+from MedImageAnalysisLib.recognition.training.network.canvases import Collection, collect
+from MedImageAnalysisLib.recognition.training.network.graph import as_onnx
+from MedImageAnalysisLib.recognition.training.network.members import LeftOut
+from MedImageAnalysisLib.recognition.training.network.recipe import NetworkRecipe, Words
+from MedImageAnalysisLib.recognition.training.network.train import write_network
+from MedImageAnalysisLib.recognition.training.recipes import RECIPES
 
 SEED = 20240501
 FOLDS = 5
@@ -145,7 +141,7 @@ def learned_from(collection: Collection, work: Path) -> tuple[np.ndarray, Pictur
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    add_data_option(parser)
     parser.add_argument("--work", type=Path, default=Path(".medimage-training"), help="where what is trained is kept")
     parser.add_argument("--library", type=Path, help="folder to write into")
     parser.add_argument("--member", type=int, help="only train this member and keep it")

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -29,22 +28,19 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
-
-from chest_xray_outlines import FIRST_ROUND, labels, read_drawings, read_pixels, split_lungs  # noqa: E402
-
-from MedImageAnalysisLib.segmentation.chest_xray.cascade import CHANNELS  # noqa: E402
-from MedImageAnalysisLib.segmentation.chest_xray.heart_shape import HeartShape, fit_shape  # noqa: E402
-from MedImageAnalysisLib.segmentation.pixel_classifier.frame import Frame, around, sampled, whole_picture  # noqa: E402
-from MedImageAnalysisLib.segmentation.pixel_classifier.picture import exposed  # noqa: E402
-from MedImageAnalysisLib.segmentation.pixel_classifier.stage import (  # noqa: E402
+from common.chest_xray_outlines import FIRST_ROUND, OUTLINES, labels, read_drawings, read_pixels, split_lungs
+from common.data import add_data_option
+from MedImageAnalysisLib.segmentation.chest_xray.cascade import CHANNELS
+from MedImageAnalysisLib.segmentation.chest_xray.heart_shape import HeartShape, fit_shape
+from MedImageAnalysisLib.segmentation.pixel_classifier.frame import Frame, around, sampled, whole_picture
+from MedImageAnalysisLib.segmentation.pixel_classifier.picture import exposed
+from MedImageAnalysisLib.segmentation.pixel_classifier.stage import (
     Stage,
     context_features,
     image_features,
     run_stages,
 )
-from MedImageAnalysisLib.segmentation.pixel_classifier.weights import stage_arrays  # noqa: E402
+from MedImageAnalysisLib.segmentation.pixel_classifier.weights import stage_arrays
 
 FOLDS = 3
 # Per stage: size of the frame, hidden units, augmented views per picture, pixels per view, epochs.
@@ -74,7 +70,7 @@ class Example:
 
 def examples(data: Path, last_round: int = FIRST_ROUND) -> list[Example]:
     """Read all pictures that may be used for fitting, with the outlines drawn up to a round."""
-    drawings = {(d.folder, d.image): d for d in read_drawings(HERE / "chest_xray_outlines.csv", last_round)}
+    drawings = {(d.folder, d.image): d for d in read_drawings(OUTLINES, last_round)}
     found = []
     with (data / "chest_xray_lungs" / "labels.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -355,7 +351,7 @@ def fold_of(group: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    add_data_option(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder for the weights")
     options = parser.parse_args()
     stages_folder = options.output / "stages"

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import sys
 import time
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,19 +25,16 @@ from scipy import ndimage
 from torch import nn
 from torch.nn import functional
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
-
-from chest_xray_outlines import LAST_ROUND  # noqa: E402
-from train_chest_xray import FOLDS, Example, examples, fold_of  # noqa: E402
-
-from MedImageAnalysisLib.recognition.training.network.graph import exported, store_in_half_precision  # noqa: E402
-from MedImageAnalysisLib.segmentation.pixel_classifier.frame import Frame  # noqa: E402
-from MedImageAnalysisLib.segmentation.pixel_classifier.stage import (  # noqa: E402
+from common.chest_xray_outlines import LAST_ROUND
+from common.data import add_data_option
+from MedImageAnalysisLib.recognition.training.network.graph import exported, store_in_half_precision
+from MedImageAnalysisLib.segmentation.pixel_classifier.frame import Frame
+from MedImageAnalysisLib.segmentation.pixel_classifier.stage import (
     LOCAL_SCALE,
     REFERENCE_SIZE,
     middle_ranks,
 )
+from train_chest_xray import FOLDS, Example, examples, fold_of
 
 SIZE = 192
 WIDTHS = (16, 32, 64, 96, 128)
@@ -287,7 +283,7 @@ def export(members: list[Outliner], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    add_data_option(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder for the weights")
     parser.add_argument("--target", nargs="+", default=["all", *map(str, range(FOLDS))], help="all, or folds")
     parser.add_argument("--steps", type=int, default=600, help="steps of 8 pictures per network")

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 sys.path.append(str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
-from breast_ultrasound_texture import CELLS, Texture, Wavelets, fit_reading, regions  # noqa: E402
+from breast_ultrasound.texture import CELLS, Texture, Wavelets, fit_reading, regions  # noqa: E402
 
 STRIPES = torch.sin(torch.arange(256.0) * 2.0).expand(1, 1, 256, 256)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT.parent / "shared" / "data"
-sys.path.insert(0, str(ROOT / "MedImageAnalysis"))
+from MedImageAnalysisLib.analysis import MedicalImage, Segmentation
 
-from MedImageAnalysisLib.analysis import MedicalImage, Segmentation  # noqa: E402
-
-__all__ = ["DATA", "Case", "contact_sheet", "dice", "hausdorff95", "jaccard", "mask_of", "overlay", "square"]
+__all__ = ["Case", "contact_sheet", "dice", "hausdorff95", "jaccard", "mask_of", "overlay", "square"]
 
 Color = tuple[float, float, float]
 

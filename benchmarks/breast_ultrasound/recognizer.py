@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,17 +10,14 @@ from scipy.optimize import minimize
 from torch import nn
 from torch.nn import functional as F
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
+from MedImageAnalysisLib.recognition.probabilities import softmax
+from MedImageAnalysisLib.recognition.training.calibration import balanced, fit_temperature
+from MedImageAnalysisLib.recognition.training.metrics import balanced_accuracy, roc_auc
 
-from breast_ultrasound_fit import BATCH, seen  # noqa: E402
-from breast_ultrasound_net import CATEGORIES, Member, Stranger, signs_of  # noqa: E402
-from breast_ultrasound_texture import Reading, Texture, Wavelets, fit_reading  # noqa: E402
-from breast_ultrasound_views import Pictures, exposed_otherwise, halved, whole  # noqa: E402
-
-from MedImageAnalysisLib.recognition.probabilities import softmax  # noqa: E402
-from MedImageAnalysisLib.recognition.training.calibration import balanced, fit_temperature  # noqa: E402
-from MedImageAnalysisLib.recognition.training.metrics import balanced_accuracy, roc_auc  # noqa: E402
+from .fit import BATCH, seen
+from .net import CATEGORIES, Member, Stranger, signs_of
+from .texture import Reading, Texture, Wavelets, fit_reading
+from .views import Pictures, exposed_otherwise, halved, whole
 
 __all__ = ["Expert", "Outliner", "Recognizer", "experts", "left_out"]
 

@@ -20,8 +20,9 @@ import SimpleITK as sitk
 from scipy import ndimage
 from skimage.draw import polygon2mask
 
-__all__ = ["FIRST_ROUND", "LAST_ROUND", "Drawing", "labels", "read_drawings", "read_pixels", "split_lungs"]
+__all__ = ["OUTLINES", "FIRST_ROUND", "LAST_ROUND", "Drawing", "labels", "read_drawings", "read_pixels", "split_lungs"]
 
+OUTLINES = Path(__file__).with_name("chest_xray_outlines.csv")
 FIRST_ROUND, LAST_ROUND = 1, 3
 
 # How high the upper border of the heart rises above its ends, in shares of their distance. An arch over the roots of

@@ -6,7 +6,6 @@ variation happens on batches of canvases in torch.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,17 +14,14 @@ import SimpleITK as sitk
 import torch
 from torch.nn import functional as F
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
-
-from MedImageAnalysisLib.analysis import MedicalImage, Segmentation  # noqa: E402
-from MedImageAnalysisLib.features.clinical.breast_ultrasound import BreastLesion  # noqa: E402
-from MedImageAnalysisLib.preprocessing.speckle import SpeckleDiffusion  # noqa: E402
-from MedImageAnalysisLib.progress import Progress  # noqa: E402
-from MedImageAnalysisLib.recognition.descriptors.canvas import area_average, square_canvas  # noqa: E402
-from MedImageAnalysisLib.recognition.training.data import collection_key, read_pixels  # noqa: E402
-from MedImageAnalysisLib.recognition.training.network.canvases import Collection, to_bytes  # noqa: E402
-from MedImageAnalysisLib.terminology import segment  # noqa: E402
+from MedImageAnalysisLib.analysis import MedicalImage, Segmentation
+from MedImageAnalysisLib.features.clinical.breast_ultrasound import BreastLesion
+from MedImageAnalysisLib.preprocessing.speckle import SpeckleDiffusion
+from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.recognition.descriptors.canvas import area_average, square_canvas
+from MedImageAnalysisLib.recognition.training.data import collection_key, read_pixels
+from MedImageAnalysisLib.recognition.training.network.canvases import Collection, to_bytes
+from MedImageAnalysisLib.terminology import segment
 
 CANVAS = 256
 

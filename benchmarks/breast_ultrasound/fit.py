@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import copy
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "MedImageAnalysis")]
+from MedImageAnalysisLib.recognition.training.network.device import repeatable
 
-from breast_ultrasound_net import Member, losses  # noqa: E402
-from breast_ultrasound_views import Pictures, halved, margins, varied  # noqa: E402
-
-from MedImageAnalysisLib.recognition.training.network.device import repeatable  # noqa: E402
+from .net import Member, losses
+from .views import Pictures, halved, margins, varied
 
 BATCH = 16
 RATE = 3e-3

@@ -20,7 +20,7 @@ WIDTHS = (16, 32, 64, 88, 96)
 PYRAMID = 56
 READ = 96
 CATEGORIES = 3
-# Of the outline, for training only; see `breast_ultrasound_views.margins`.
+# Of the outline, for training only; see `views.margins`.
 MARGINS = 3
 
 
