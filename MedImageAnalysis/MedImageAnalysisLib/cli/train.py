@@ -40,7 +40,7 @@ Output = Annotated[
 Title = Annotated[str, typer.Option(help="Title for people; default: the name.")]
 Use = Annotated[str, typer.Option("--intended-use", help="What the model is for, in the card.")]
 Population = Annotated[str, typer.Option(help="Whose images these are, e.g. 'adults, frontal radiographs'.")]
-Licence = Annotated[str, typer.Option(help="Licence of the images.")]
+License = Annotated[str, typer.Option("--license", "--licence", help="License of the images.")]
 Modality = Annotated[list[str] | None, typer.Option(help="DICOM modality that suits, e.g. US; may be repeated.")]
 Copies = Annotated[int, typer.Option(min=0, max=20, help="Varied copies of each training image.")]
 Mirror = Annotated[bool, typer.Option(help="Whether a mirrored image is as plausible as the original.")]
@@ -77,7 +77,7 @@ def train(
     title: Title = "",
     intended_use: Use = "Research; not for diagnosis.",
     population: Population = "not stated",
-    licence: Licence = "not stated",
+    license_: License = "not stated",
     modality: Modality = None,
     copies: Copies = 1,
     mirror: Mirror = False,
@@ -95,7 +95,7 @@ def train(
     from ..recognition.training.own_data import ModelWords, Purpose, model_place, train_model
 
     place = model_place(output or Path(os.environ.get(USER_MODELS_VARIABLE) or "."), model)
-    words = ModelWords(title or model, intended_use, population, licence, tuple(modality or ()))
+    words = ModelWords(title or model, intended_use, population, license_, tuple(modality or ()))
     chosen = load_preset(preset) if preset else None
     purpose = Purpose(label or "label", group, chosen, copies, mirror, FitSettings(folds=folds, seed=seed))
     learned_from, source = _cohort(data, label) if _is_store(data) else (data, "")
