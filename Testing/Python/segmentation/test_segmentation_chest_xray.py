@@ -1,5 +1,7 @@
 """Chest radiographs by the classical method, on a drawn chest and, for accuracy, on real ones with masks."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -9,9 +11,10 @@ from MedImageAnalysisLib.errors import Cancelled, InvalidModelError, UnsuitableP
 from MedImageAnalysisLib.features.clinical import MEASURES
 from MedImageAnalysisLib.phantom import chest_radiograph
 from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.recognition.training.data import read_pixels
 from MedImageAnalysisLib.segmentation import METHODS
 from MedImageAnalysisLib.segmentation.chest_xray.cascade import load_cascade, read_cascade
-from MedImageAnalysisLib.segmentation.chest_xray.plausibility import without_notches
+from MedImageAnalysisLib.segmentation.chest_xray.plausibility import plausible, without_notches
 from MedImageAnalysisLib.segmentation.pixel_classifier.stage import normalized
 
 KEYS = ("right-lung", "left-lung", "heart")
@@ -135,6 +138,39 @@ def test_memory_is_that_of_a_few_images(drawing):
     assert peak <= 35 * 2**20
 
 
+@pytest.fixture
+def seen():
+    """Levels of right lung, left lung and heart, and gray values: air is dark, all else is bright."""
+    levels = {key: np.where(mask, np.float32(0.95), np.float32(0.05)) for key, mask in drawn_lungs().items()}
+    air = (levels["right-lung"] > 0.5) | (levels["left-lung"] > 0.5)
+    return levels, np.where(air, np.float32(-0.8), np.float32(0.4))
+
+
+def test_lungs_beside_a_heart_are_plausible(seen):
+    levels, gray = seen
+    assert plausible(*levels.values(), gray, 0.9) == (True, True, True)
+
+
+def test_a_lung_full_of_fluid_is_still_a_lung(seen):
+    levels, gray = seen
+    gray[levels["left-lung"] > 0.5] = 0.3
+    assert plausible(*levels.values(), gray, 0.9) == (True, True, True)
+
+
+def test_nothing_is_a_lung_where_no_heart_is_certain(seen):
+    levels, gray = seen
+    doubted = levels | {"heart": np.minimum(levels["heart"], 0.85)}
+    assert plausible(*doubted.values(), gray, 0.9) == (False, False, False)
+    none = levels | {"heart": np.zeros_like(gray)}
+    assert plausible(*none.values(), gray, 0.9) == (False, False, False)
+
+
+def test_lungs_on_the_wrong_sides_are_not_both_shown(seen):
+    levels, gray = seen
+    right, left, heart = levels.values()
+    assert plausible(left, right, heart, gray, 0.9)[:2] == (False, False)
+
+
 def test_nodule_at_the_edge_of_a_lung_stays_in_it():
     """What is whole lung and not heart is filled where it makes a notch, but only there."""
     y, x = np.mgrid[:192, :192]
@@ -249,6 +285,17 @@ def test_lung_fields_agree_with_the_masks_of_jsrt(jsrt_scores):
 
 def test_heart_agrees_with_the_masks_of_jsrt(jsrt_scores):
     assert jsrt_scores[:, 1].mean() >= 0.74
+
+
+def test_both_lungs_of_ill_children_are_shown(real_data):
+    paths = sorted((real_data / "chest_xray_kermany" / "bacteria").glob("*.jpeg"))
+    shown = []
+    for path in paths[:: len(paths) // 12]:
+        # A chest that fills with fluid altogether may be refused.
+        with suppress(UnsuitablePresetError):
+            shown.append(set(masks_of(segmented(read_pixels(path)))))
+    assert len(shown) >= 11
+    assert sum(keys == set(KEYS) for keys in shown) >= len(shown) - 1
 
 
 def test_ratio_agrees_with_that_of_the_masks_of_jsrt(jsrt_scores):

@@ -69,7 +69,7 @@ class ChestXray(TwoEngineMethod):
         UnsupportedImageError
             If the image is not 2D, or too small.
         UnsuitablePresetError
-            If no lung is found.
+            If no chest is found.
         MissingPackageError
             If the network is asked for and onnx or onnxruntime is not installed.
         """
@@ -88,9 +88,10 @@ class ChestXray(TwoEngineMethod):
         right, left, heart = (levels(structure, width) for structure in structures)
         step_x, step_y = frame.steps(outliner.size)
         outlines = right, left, above_diaphragm(heart, right, left, step_x / step_y)
-        shown = [index for index, is_plausible in enumerate(plausible(*outlines, content[0])) if is_plausible]
+        seen = plausible(*outlines, content[0], outliner.least_certainty)
+        shown = [index for index, is_plausible in enumerate(seen) if is_plausible]
         if not {0, 1} & set(shown):
-            raise UnsuitablePresetError(f"No lungs were found. {_ADVICE}")
+            raise UnsuitablePresetError(f"No chest was found. {_ADVICE}")
         progress.step("Drawing smooth outlines", 0.8)
         labelmap = labels_on(image, tuple(outlines[index] for index in shown), frame, factor)
         segments = (segment(STRUCTURES[index], label) for label, index in enumerate(shown, start=1))

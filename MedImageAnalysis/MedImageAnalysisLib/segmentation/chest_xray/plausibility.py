@@ -14,12 +14,13 @@ _NOTCH = 0.05
 
 # Least and most share of the frame (which the lungs' bounds fill by 1 / 1.3 squared), and how much larger one lung may
 # be than the other: generous, for a lung squeezed by effusion or a raised diaphragm is common.
-_LUNG_SHARE = (0.05, 0.40)
+_LUNG_SHARE = (0.03, 0.40)
 _MOST_ASYMMETRY = 5.0
 _HEART_SHARE = (0.03, 0.40)
 _LEAST_CERTAINTY = 0.75
 _AROUND = 8
-_LEAST_CONTRAST = 0.35
+# Air is darker than what is around it; a lung full of fluid hardly is.
+_LEAST_CONTRAST = 0.05
 
 
 def without_notches(field: np.ndarray, whole: np.ndarray, heart: np.ndarray, reach: float = _NOTCH) -> np.ndarray:
@@ -43,11 +44,23 @@ def without_notches(field: np.ndarray, whole: np.ndarray, heart: np.ndarray, rea
     return np.where(notch, np.maximum(field, np.minimum(whole, 1 - heart)), field)
 
 
-def plausible(right: np.ndarray, left: np.ndarray, heart: np.ndarray, ranks: np.ndarray) -> tuple[bool, bool, bool]:
+def plausible(
+    right: np.ndarray, left: np.ndarray, heart: np.ndarray, ranks: np.ndarray, least_certainty: float
+) -> tuple[bool, bool, bool]:
     """Tell for the levels of right lung, left lung and heart whether each can be what it is called.
 
-    `ranks` is the gray scale of the frame from -1 (dark) to 1 (bright).
+    Nothing can where no heart is seen: lungs are seen in many things that are none, upside down too, but the heart is
+    what a frontal chest has and they do not.
+
+    Parameters
+    ----------
+    right, left, heart, ranks : numpy.ndarray, shape (size, size)
+        `ranks` is the gray scale of the frame from -1 (dark) to 1 (bright).
+    least_certainty : float
+        Of the heart, as a mean over it.
     """
+    if not (_within(heart, _HEART_SHARE) and _certain(heart, least_certainty)):
+        return False, False, False
     is_right, is_left = _is_lung(right, ranks), _is_lung(left, ranks)
     if is_right and is_left:
         larger, smaller = sorted([(right > INSIDE).sum(), (left > INSIDE).sum()], reverse=True)
@@ -57,14 +70,14 @@ def plausible(right: np.ndarray, left: np.ndarray, heart: np.ndarray, ranks: np.
                 is_right and larger == (right > INSIDE).sum() and ordered,
                 False,
             )
-    is_heart = _within(heart, _HEART_SHARE) and _certain(heart)
-    if is_heart and is_right and is_left:
+    is_heart = True
+    if is_right and is_left:
         is_heart = _center(right)[1] < _center(heart)[1] < _center(left)[1]
     return is_right, is_left, is_heart
 
 
 def _is_lung(level: np.ndarray, ranks: np.ndarray) -> bool:
-    return _within(level, _LUNG_SHARE) and _certain(level) and _darker(level, ranks)
+    return _within(level, _LUNG_SHARE) and _certain(level, _LEAST_CERTAINTY) and _darker(level, ranks)
 
 
 def _darker(level: np.ndarray, ranks: np.ndarray) -> bool:
@@ -78,9 +91,9 @@ def _within(level: np.ndarray, share: tuple[float, float]) -> bool:
     return share[0] <= float((level > INSIDE).mean()) <= share[1]
 
 
-def _certain(level: np.ndarray) -> bool:
+def _certain(level: np.ndarray, least: float) -> bool:
     """Tell whether the classifier is sure inside: in a picture of something else it wavers everywhere."""
-    return float(level[level > INSIDE].mean()) >= _LEAST_CERTAINTY
+    return float(level[level > INSIDE].mean()) >= least
 
 
 def _center(level: np.ndarray) -> tuple[float, float]:
