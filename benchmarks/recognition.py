@@ -21,7 +21,7 @@ from MedImageAnalysisLib.analysis import MedicalImage
 from MedImageAnalysisLib.recognition import RecognitionCase, available_models, load_model, recognize
 from MedImageAnalysisLib.recognition.descriptors.scattering import Scattering
 from MedImageAnalysisLib.recognition.model import Model
-from MedImageAnalysisLib.recognition.training.answers import image_answers
+from MedImageAnalysisLib.recognition.training.answers import image_answers, with_sets
 from MedImageAnalysisLib.recognition.training.data import LabelledImage, read_pixels
 from MedImageAnalysisLib.recognition.training.fitting import FitSettings, LinearFit, fit_linear
 from MedImageAnalysisLib.recognition.training.judging import Answers, Judgement, judge_answers
@@ -57,7 +57,10 @@ def judge_shipped(names: list[str], recipe: Recipe, data: Path) -> None:
     images = [read_pixels(case.path) for case in held]
     others = dict(strangers(images, data, recipe.folder))
     for model in map(load_model, names):
-        judgement = judged(image_answers(model, images), held, recipe)
+        answers = image_answers(model, images)
+        if model.kind == "onnx":
+            answers = with_sets(answers, held, model.coverage)
+        judgement = judged(answers, held, recipe)
         show(f"{model.name} {model.version} ({model.kind}), {len(held)} held-out images", judgement)
         show_shifts(model, recipe, held, images)
         print("| images of another kind | flagged |\n|---|---|")

@@ -28,7 +28,7 @@ from breast_ultrasound.views import CANVAS, Pictures, halved, read_pictures
 from common.data import add_data_option
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.recognition.training.data import LabelledImage
-from MedImageAnalysisLib.recognition.training.fitting import group_folds
+from MedImageAnalysisLib.recognition.training.folds import group_folds
 from MedImageAnalysisLib.recognition.training.metrics import balanced_accuracy, roc_auc
 from MedImageAnalysisLib.recognition.training.network.canvases import Collection, collect
 from MedImageAnalysisLib.recognition.training.network.graph import as_onnx
@@ -53,7 +53,7 @@ zoomed, mirrored, shaded, hidden in parts and sprinkled with crosses like calipe
 it, a ridge regression reads a fixed wavelet transform (scattering: Bruna and Mallat 2013) of the picture by place and
 in the lesion found, its margin, its surroundings and behind it; its scores are added to the member's. Each member
 leaves out one fifth of the training pictures. What it says of that fifth gives the weight of the texture, an offset for
-each category, temperature, prediction sets and the limit of strangeness. The probabilities are the softmax of the mean
+each category, temperature and the limit of strangeness. The probabilities are the softmax of the mean
 score of all members, over the picture and its mirror image; they hold where the categories are equally common. A small
 perceptron on each member's features tells pictures that are inverted, turned, upside down or of something else. It
 learned from spoiled training pictures, and from photographs, radiographs of children and brain MR slices other than
@@ -67,7 +67,7 @@ def folds(cases: Sequence[LabelledImage]) -> np.ndarray:
 
 LINEAR = RECIPES["breast-ultrasound-lesion"]
 RECIPE = NetworkRecipe(
-    base=replace(LINEAR, description=LINEAR.description | {"version": "2.1.0"}),
+    base=replace(LINEAR, description=LINEAR.description | {"version": "2.2.0"}),
     name="breast-ultrasound-lesion-network",
     parts=folds,
     parts_in_words="fifths of the groups of near-duplicates, drawn at random",

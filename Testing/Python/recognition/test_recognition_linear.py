@@ -13,8 +13,9 @@ from MedImageAnalysisLib.image import read_image
 from MedImageAnalysisLib.recognition import RecognitionCase, load_model, recognize
 from MedImageAnalysisLib.recognition.inputs import Input
 from MedImageAnalysisLib.recognition.probabilities import adjust_prior, softmax
-from MedImageAnalysisLib.recognition.training.fitting import FitSettings, fit_linear, group_folds
+from MedImageAnalysisLib.recognition.training.fitting import FitSettings, fit_linear
 from MedImageAnalysisLib.recognition.training.folder import write_model
+from MedImageAnalysisLib.recognition.training.folds import group_folds
 from MedImageAnalysisLib.recognition.training.metrics import (
     balanced_accuracy,
     calibration_error,

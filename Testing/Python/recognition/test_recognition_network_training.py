@@ -103,8 +103,6 @@ def test_calibration_gives_probabilities_that_come_true():
     recipe = replace(CHEST_NETWORK, priors=(0.5, 0.5))
     found = calibrate(recipe, LeftOut(np.arange(4000), overconfident, random.normal(size=4000)), y)
     assert found.temperature == pytest.approx(3, rel=0.1)
-    kept = found.probabilities[np.arange(4000), y] >= np.array(found.set_thresholds)[y]
-    assert [kept[y == k].mean() for k in (0, 1)] == pytest.approx([0.9, 0.9], abs=0.01)
     assert found.stranger_limit == pytest.approx(2.05, abs=0.2)
 
 

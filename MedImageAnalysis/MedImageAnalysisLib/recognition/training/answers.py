@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -12,9 +13,11 @@ from ..descriptors.canvas import square_canvas
 from ..linear import describe
 from ..model import Model
 from ..network import run_network
+from .conformal import cross_fitted_sets, set_thresholds
+from .data import LabelledImage
 from .judging import Answers, predicted
 
-__all__ = ["check_judged_by_image", "image_answers"]
+__all__ = ["check_judged_by_image", "image_answers", "with_sets"]
 
 
 def image_answers(model: Model, images: Sequence[sitk.Image]) -> Answers:
@@ -42,6 +45,20 @@ def check_judged_by_image(model: Model) -> None:
     """
     if model.kind not in ("linear", "onnx") or model.spec.inputs:
         raise InvalidModelError(f"{model.name} needs segmented cases: evaluate it through the pipeline.")
+
+
+def with_sets(answers: Answers, cases: Sequence[LabelledImage], coverage: float) -> Answers:
+    """Return the answers on `cases` with thresholds of prediction sets that follow from these, and cross-fitted sets.
+
+    For networks: their members learned from all other images, so that only those held out tell what all together say
+    of images that none has seen.
+    """
+    y, groups = np.array([case.category for case in cases]), [case.group for case in cases]
+    return replace(
+        answers,
+        set_thresholds=set_thresholds(answers.probabilities, y, coverage),
+        sets=cross_fitted_sets(answers.probabilities, y, groups, coverage),
+    )
 
 
 def _from_descriptors(model: Model, images: Sequence[sitk.Image]) -> tuple[np.ndarray, np.ndarray]:

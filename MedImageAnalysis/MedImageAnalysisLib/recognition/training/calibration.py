@@ -1,10 +1,10 @@
-"""From held-out scores to probabilities that can be trusted: weights, temperature, prediction sets."""
+"""From held-out scores to probabilities that can be trusted: the weights of cases, and the temperature."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["balanced", "fit_temperature", "score_spread", "set_thresholds"]
+__all__ = ["balanced", "fit_temperature", "score_spread"]
 
 
 def balanced(y: np.ndarray, classes: int, of: np.ndarray | None = None) -> np.ndarray:
@@ -40,13 +40,3 @@ def score_spread(scores: np.ndarray) -> float:
     """Return the root mean square of scores (cases, categories) about the mean over the categories of each case."""
     centered = scores - scores.mean(axis=1, keepdims=True)
     return float(np.sqrt((centered * centered).mean()))
-
-
-def set_thresholds(probabilities: np.ndarray, y: np.ndarray, coverage: float) -> tuple[float, ...]:
-    """Return, per category, the probability that `coverage` of its cases reach: split conformal, finite-sample rank."""
-    thresholds = []
-    for k in range(probabilities.shape[1]):
-        own = np.sort(probabilities[y == k, k])
-        rank = int(np.floor((1 - coverage) * (len(own) + 1)))
-        thresholds.append(float(own[rank - 1]) if rank >= 1 else 0.0)
-    return tuple(thresholds)

@@ -55,7 +55,8 @@ class LabelledImage:
     group : str
         Images of one patient, or near-duplicates, share it; they stay on one side of every split.
     held_out : bool
-        Kept for the final figures; never seen in fitting or calibration.
+        Kept for the final figures; never seen in fitting. Only the prediction sets of networks are calibrated on them,
+        and judged cross-fitted.
     """
 
     path: Path

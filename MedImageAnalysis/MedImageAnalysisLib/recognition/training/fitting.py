@@ -14,11 +14,13 @@ import numpy as np
 from ...progress import Progress
 from ..linear import outlier_distance, project, whitened
 from ..probabilities import softmax
-from .calibration import balanced, fit_temperature, score_spread, set_thresholds
+from .calibration import balanced, fit_temperature, score_spread
+from .conformal import set_thresholds
+from .folds import group_folds
 from .regression import softmax_regression
 from .stranger_classifier import Strangers, fit_stranger_classifier
 
-__all__ = ["FitSettings", "LinearFit", "compact", "fit_linear", "group_folds"]
+__all__ = ["FitSettings", "LinearFit", "compact", "fit_linear"]
 
 
 @dataclass(frozen=True)
@@ -85,19 +87,6 @@ class LinearFit:
     def distances(self, x: np.ndarray) -> np.ndarray:
         """Return the squared distance of rows of features from the training data."""
         return outlier_distance(self.arrays, *project(self.arrays, x))
-
-
-def group_folds(groups: Sequence[str], y: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Return the fold of each case; a group is never split, and the categories are spread evenly.
-
-    Groups are dealt out in random order within the category of their first case.
-    """
-    names, first, inverse = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
-    order = np.random.default_rng(seed).permutation(len(names))
-    order = order[np.argsort(y[first][order], kind="stable")]
-    fold_of_group = np.empty(len(names), dtype=np.int64)
-    fold_of_group[order] = np.arange(len(names)) % folds
-    return fold_of_group[inverse]
 
 
 def fit_linear(

@@ -44,7 +44,7 @@ class Answers:
     set_thresholds, priors : tuple of float
         As in the model's description.
     sets : numpy.ndarray of bool, shape (cases, classes), optional
-        Which categories are in the prediction sets, where that does not follow from the thresholds.
+        Which categories are in the prediction sets, where the thresholds come from these cases: cross-fitted.
     """
 
     probabilities: np.ndarray

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...probabilities import softmax
-from ..calibration import balanced, fit_temperature, set_thresholds
+from ..calibration import balanced, fit_temperature
 from .members import LeftOut
 from .recipe import NetworkRecipe
 
@@ -22,14 +22,12 @@ class Calibration:
     Parameters
     ----------
     temperature : float
-    set_thresholds : tuple of float
     stranger_limit : float
     probabilities : numpy.ndarray, shape (left-out cases, classes)
         What the members say of them at this temperature.
     """
 
     temperature: float
-    set_thresholds: tuple[float, ...]
     stranger_limit: float
     probabilities: np.ndarray
 
@@ -37,18 +35,16 @@ class Calibration:
 def calibrate(
     recipe: NetworkRecipe, left: LeftOut, categories: np.ndarray, groups: Sequence[str] | None = None
 ) -> Calibration:
-    """Fit temperature, prediction sets and limit of strangeness; categories and groups are those of the left-out cases.
+    """Fit temperature and limit of strangeness; categories and groups are those of the left-out cases.
 
     Groups are needed only where the recipe asks for them.
     """
     weights = np.array(recipe.priors)[categories] * balanced(categories, len(recipe.priors))
     temperature = fit_temperature(left.scores, categories, weights)
-    p = softmax(left.scores / temperature)
     return Calibration(
         temperature,
-        set_thresholds(p, categories, recipe.base.settings.coverage),
         _limit(left.strangeness, recipe.flagged, groups if recipe.flag_groups else None),
-        p,
+        softmax(left.scores / temperature),
     )
 
 

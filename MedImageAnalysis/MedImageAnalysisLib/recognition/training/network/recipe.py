@@ -18,8 +18,8 @@ _RESIDUAL = """\
 Each member is a small residual network over the image, brought to a square and its pixels to ranks, with a mean
 over all places before its last layer. It is trained from random weights on images that are turned, cut, bent, shaded,
 blurred, covered in parts and mixed; categories as common as the priors say. Each member leaves out one part of the
-training images; what it says of that part gives temperature, prediction sets and limit of strangeness. The
-probabilities are the softmax of the mean score of all members; their interval is the range of the members."""
+training images; what it says of that part gives temperature and limit of strangeness. The probabilities are the
+softmax of the mean score of all members; their interval is the range of the members."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def _family_and_number(group: str) -> tuple[str, int]:
 _LONG = Schedule(batch=64, strangers=16, mixing=0.4, dropout=0.3, smoothing=0.1)
 
 CHEST_NETWORK = NetworkRecipe(
-    base=replace(CHEST, description=CHEST.description | {"version": "2.0.0"}),
+    base=replace(CHEST, description=CHEST.description | {"version": "2.1.0"}),
     name="chest-xray-pneumonia-network",
     parts=in_order_of_names,
     parts_in_words="fifths of the patients in the order of their numbers, so that a part differs from the rest as one "
@@ -67,7 +67,7 @@ CHEST_NETWORK = NetworkRecipe(
 )
 
 BRAIN_NETWORK = NetworkRecipe(
-    base=replace(BRAIN, description=BRAIN.description | {"version": "2.0.0"}),
+    base=replace(BRAIN, description=BRAIN.description | {"version": "2.1.0"}),
     name="brain-tumor-mri-network",
     parts=eighths_by_lot,
     parts_in_words="eighths of the groups of near-duplicates, drawn by lot",

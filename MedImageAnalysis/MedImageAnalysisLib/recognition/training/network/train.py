@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ....progress import Progress
 from ...model import Model
-from ..answers import image_answers
+from ..answers import image_answers, with_sets
 from ..card import model_card, performance_rows
 from ..data import LabelledImage, read_pixels, spread
 from ..folder import write_model
@@ -30,6 +30,11 @@ __all__ = ["train", "write_network"]
 
 # Held-out images of which changed copies are judged, at most.
 _CHANGED = 300
+
+_SETS = """\
+All members together are better than each alone, so prediction sets are calibrated on the held-out images: the threshold
+of a category is what 90 % of its images reach. The coverage in the table is cross-fitted: that of each tenth of the
+groups, by thresholds from the others."""
 
 
 def train(recipe: NetworkRecipe, data: Path, output: Path, work: Path, progress: Progress) -> Model:
@@ -83,7 +88,8 @@ def write_network(
 
     progress.step("Judge on held-out images", 0.2)
     images = [read_pixels(case.path) for case in held]
-    answers = image_answers(model, images)
+    answers = with_sets(image_answers(model, images), held, recipe.base.settings.coverage)
+    draft["onnx"]["set_thresholds"] = list(answers.set_thresholds)
     judgement = _judged(answers, held, recipe)
     sections = [
         *_pair_section(
@@ -104,7 +110,7 @@ def write_network(
 
 
 def _described(recipe: NetworkRecipe, calibration: Calibration, cases: int) -> dict[str, Any]:
-    """Return the model.json, still without figures."""
+    """Return the model.json, still without figures and thresholds of the prediction sets."""
     description = recipe.base.description
     return {
         "format": 1,
@@ -121,7 +127,7 @@ def _described(recipe: NetworkRecipe, calibration: Calibration, cases: int) -> d
             "canvas": {"size": recipe.size, "fill_marks": recipe.fill_marks},
             "inputs": [],
             "temperature": calibration.temperature,
-            "set_thresholds": list(calibration.set_thresholds),
+            "set_thresholds": [0.0] * len(recipe.priors),
             "stranger_limit": calibration.stranger_limit,
             "priors": list(recipe.priors),
             "mirror": recipe.mirror,
@@ -192,7 +198,7 @@ def _left_out_section(
     recipe: NetworkRecipe, cases: Sequence[LabelledImage], left: LeftOut, calibration: Calibration
 ) -> list[str]:
     strange = left.strangeness > calibration.stranger_limit
-    answers = Answers(calibration.probabilities, strange, calibration.set_thresholds, recipe.priors)
+    answers = Answers(calibration.probabilities, strange, (0.0,) * len(recipe.priors), recipe.priors)
     return [
         "",
         "## Left-out parts of the training images",
@@ -243,11 +249,11 @@ def _card(
         "; mean over image and mirror image; "
         f"priors {', '.join(f'{prior:g}' for prior in recipe.priors)}.",
         split=f"{count} images train and calibrate. {judgement.cases} others, of other patients or groups, give the "
-        "figures below.",
+        "figures below and the thresholds of the prediction sets.",
         command=recipe.words.command.format(name=recipe.name),
         notes=recipe.base.data_notes,
         known_failures=recipe.known_failures,
         outliers=flagged,
-        method=recipe.words.method,
+        method=f"{recipe.words.method}\n{_SETS}",
         sections=sections,
     )
