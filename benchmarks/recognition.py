@@ -24,7 +24,7 @@ from MedImageAnalysisLib.recognition.model import Model
 from MedImageAnalysisLib.recognition.training.answers import image_answers, with_sets
 from MedImageAnalysisLib.recognition.training.data import LabelledImage, read_pixels
 from MedImageAnalysisLib.recognition.training.fitting import FitSettings, LinearFit, fit_linear
-from MedImageAnalysisLib.recognition.training.judging import Answers, Judgement, judge_answers
+from MedImageAnalysisLib.recognition.training.judging import Answers, Judgement, judge_answers, judge_pair
 from MedImageAnalysisLib.recognition.training.metrics import accuracy, calibration_error, estimate, roc_auc
 from MedImageAnalysisLib.recognition.training.network.shift import SHIFTS, shifted
 from MedImageAnalysisLib.recognition.training.recipe import Recipe
@@ -62,6 +62,8 @@ def judge_shipped(names: list[str], recipe: Recipe, data: Path) -> None:
             answers = with_sets(answers, held, model.coverage)
         judgement = judged(answers, held, recipe)
         show(f"{model.name} {model.version} ({model.kind}), {len(held)} held-out images", judgement)
+        if recipe.pair:
+            show_pair(model, answers, held, recipe.pair)
         show_shifts(model, recipe, held, images)
         print("| images of another kind | flagged |\n|---|---|")
         for kind, found in others.items():
@@ -73,6 +75,14 @@ def judged(answers: Answers, cases: list[LabelledImage], recipe: Recipe, repeats
     """Return the figures of what a model says of these cases."""
     y = np.array([case.category for case in cases])
     return judge_answers(answers, y, groups_of(cases), recipe.positive, recipe.question, repeats)
+
+
+def show_pair(model: Model, answers: Answers, cases: list[LabelledImage], pair: tuple[int, int]) -> None:
+    """Print how well two categories are told from one another."""
+    found = judge_pair(answers.probabilities, np.array([case.category for case in cases]), groups_of(cases), pair)
+    first, second = (model.classes[category].title for category in pair)
+    print(f"{second} against {first.lower()}, {found.cases} images: AUC {found.auc}, ", end="")
+    print(f"balanced accuracy {found.balanced_accuracy}\n")
 
 
 def show_shifts(model: Model, recipe: Recipe, cases: list[LabelledImage], images: list[sitk.Image]) -> None:

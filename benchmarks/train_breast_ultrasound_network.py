@@ -83,7 +83,6 @@ RECIPE = NetworkRecipe(
         "Pictures with a frame around them are mostly not assessed: crop to what was scanned.",
         "Calipers and text are left on the picture. Marks added anywhere in training should make them say little.",
     ),
-    pair=(1, 2),
     words=Words(
         method=METHOD,
         reference="Ronneberger O et al. MICCAI 2015. doi:10.1007/978-3-319-24574-4_28 (network)",

@@ -20,7 +20,7 @@ from .metrics import (
     share_true,
 )
 
-__all__ = ["Answers", "Judgement", "judge", "judge_answers", "predicted"]
+__all__ = ["Answers", "Judgement", "PairJudgement", "judge", "judge_answers", "judge_pair", "predicted"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,15 @@ class Judgement:
 
     figures: dict[str, Estimate]
     confusion: np.ndarray
+    cases: int
+
+
+@dataclass(frozen=True)
+class PairJudgement:
+    """How well two categories are told from one another, on the cases of these two."""
+
+    auc: Estimate
+    balanced_accuracy: Estimate
     cases: int
 
 
@@ -129,3 +138,16 @@ def judge_answers(
     confusion = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(confusion, (y, p.argmax(axis=1)), 1)
     return Judgement(figures, confusion, len(y))
+
+
+def judge_pair(probabilities: np.ndarray, y: np.ndarray, groups: Sequence[str], pair: tuple[int, int]) -> PairJudgement:
+    """Return how well the second category of `pair` is told from the first; other categories are left aside."""
+    own = np.isin(y, pair)
+    two, truth = probabilities[own][:, list(pair)], (y[own] == pair[1]).astype(np.int64)
+    share = two[:, 1] / two.sum(axis=1)
+    kept = [group for group, is_own in zip(groups, own, strict=True) if is_own]
+    return PairJudgement(
+        estimate(lambda i: roc_auc(share[i], truth[i] == 1), kept),
+        estimate(lambda i: balanced_accuracy(two[i], truth[i]), kept),
+        len(kept),
+    )

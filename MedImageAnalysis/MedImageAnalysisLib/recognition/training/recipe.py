@@ -41,6 +41,8 @@ class Recipe:
         the patients.
     positive : tuple of int
         Categories that count as disease for the two-class figures.
+    pair : tuple of int, optional
+        Two categories; how they are told from one another, the others left aside, is judged too.
     known_failures : tuple of str
         For the card.
     """
@@ -54,6 +56,7 @@ class Recipe:
     settings: FitSettings = field(default_factory=FitSettings)
     copies: int = 1
     mirror: bool = False
+    pair: tuple[int, int] | None = None
     exemplars: bool = False
     spoiled: bool = False
     foreign: bool = False

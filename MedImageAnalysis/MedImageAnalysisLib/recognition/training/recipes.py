@@ -107,6 +107,7 @@ BREAST = Recipe(
     folder="breast_ultrasound_busi",
     descriptors=(Scattering(size=96, grid=6, scales=4, orientations=4),),
     positive=(2,),
+    pair=(1, 2),
     exemplars=True,
     question="malignant against benign or normal",
     settings=FitSettings(

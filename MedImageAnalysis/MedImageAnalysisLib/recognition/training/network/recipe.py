@@ -76,8 +76,6 @@ class NetworkRecipe:
         Count n images of a group as √n, where a few groups are most of the images.
     known_failures : tuple of str
         For the card.
-    pair : tuple of int, optional
-        Two categories; how they are told from one another, the others left aside, is told in the card.
     words : Words
     """
 
@@ -99,5 +97,4 @@ class NetworkRecipe:
     flag_groups: bool = False
     seed: int = 20240501
     known_failures: tuple[str, ...] = ()
-    pair: tuple[int, int] | None = None
     words: Words = field(default_factory=Words)

@@ -15,8 +15,7 @@ from ..answers import image_answers, with_sets
 from ..card import model_card, performance_rows
 from ..data import LabelledImage, read_pixels, spread
 from ..folder import write_model
-from ..judging import Answers, Judgement, judge_answers
-from ..metrics import balanced_accuracy, estimate, roc_auc
+from ..judging import Answers, Judgement, judge_answers, judge_pair
 from ..strangers import strangers
 from .calibrate import Calibration, calibrate
 from .canvases import collect
@@ -168,24 +167,17 @@ def _pair_section(
     told: Mapping[str, tuple[np.ndarray, Sequence[LabelledImage]]],
 ) -> list[str]:
     """Return how well the pair of categories is told apart; `told` are probabilities and cases by the kind of image."""
-    if recipe.pair is None:
+    pair = recipe.base.pair
+    if pair is None:
         return []
-    first, second = recipe.pair
-    titles = [category["title"] for category in description["classes"]]
     rows = []
     for kind, (p, cases) in told.items():
-        y = np.array([case.category for case in cases])
-        own = (y == first) | (y == second)
-        two = p[own][:, [first, second]]
-        truth = (y[own] == second).astype(np.int64)
-        share = two[:, 1] / two.sum(axis=1)
-        groups = [case.group for case, is_own in zip(cases, own, strict=True) if is_own]
-        auc = estimate(lambda i, s=share, t=truth: roc_auc(s[i], t[i] == 1), groups)
-        balanced = estimate(lambda i, t=two, y=truth: balanced_accuracy(t[i], y[i]), groups)
-        rows.append(f"| {len(groups)} {kind} | {auc} | {balanced} |")
+        found = judge_pair(p, np.array([case.category for case in cases]), [case.group for case in cases], pair)
+        rows.append(f"| {found.cases} {kind} | {found.auc} | {found.balanced_accuracy} |")
+    first, second = (description["classes"][category]["title"] for category in pair)
     return [
         "",
-        f"## {titles[second]} against {titles[first].lower()}",
+        f"## {second} against {first.lower()}",
         "Images of these two categories only; those left out by single members.",
         "",
         "| images | AUC | balanced accuracy |",
