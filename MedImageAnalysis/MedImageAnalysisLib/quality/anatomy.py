@@ -19,22 +19,33 @@ __all__ = ["Cropping", "EmptySegments", "HeartSide", "MissingMeasurements", "Pla
 
 _LEFT, _RIGHT = "left-", "right-"
 _CUT_SHARE = 0.02
+# SNOMED CT: morphologically altered structures, and physical objects.
+_NOT_IN_EVERYBODY = ("49755003", "260787004")
+
+
+def _may_be_absent(segment: Segment) -> bool:
+    return segment.category is not None and segment.category.value in _NOT_IN_EVERYBODY
 
 
 @CHECKS.register
 @dataclass(frozen=True)
 class EmptySegments(QualityCheck):
-    """Was everything found that was looked for: segments without a single pixel."""
+    """Was everything found that everybody has: segments without a single pixel.
+
+    A lesion, a calcification or an implant may be absent; :class:`.candidates.NothingSeen` says what that means.
+    """
 
     name = "empty-segments"
     title = "Structures found"
 
     def __call__(self, case: QualityCase) -> Iterable[QualityFinding]:
         """Yield red with the names of empty segments."""
-        empty = [segment.name for segment in case.segmentation.segments if case.box(segment) is None]
-        if not case.segmentation.segments or empty:
+        segments = case.segmentation.segments
+        expected = [segment for segment in segments if not _may_be_absent(segment)]
+        empty = [segment.name for segment in expected if case.box(segment) is None]
+        if empty or not segments:
             yield self.found(RED, f"Not found: {', '.join(empty) or 'any structure'}.")
-        else:
+        elif expected:
             yield self.found(GREEN, "All structures were found.")
 
 
@@ -151,10 +162,13 @@ class MissingMeasurements(QualityCheck):
     title = "Measurements"
 
     def __call__(self, case: QualityCase) -> Iterable[QualityFinding]:
-        """Yield amber for each measurement that could not be made."""
-        missing = [measurement for measurement in case.measurements if np.isnan(measurement.value)]
-        for measurement in missing:
-            yield self.found(AMBER, f"{measurement.title} was not measured: {measurement.reason}")
+        """Yield amber for the measurements that could not be made, those for one reason together."""
+        missing: dict[str, list[str]] = {}
+        for measurement in case.measurements:
+            if np.isnan(measurement.value):
+                missing.setdefault(measurement.reason, []).append(measurement.title)
+        for reason, titles in missing.items():
+            yield self.found(AMBER, f"Not measured: {', '.join(titles)}. {reason}")
         if case.measurements and not missing:
             yield self.found(GREEN, "All measurements were made.")
 

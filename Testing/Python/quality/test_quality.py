@@ -165,7 +165,36 @@ def test_a_missing_measurement_is_amber_with_its_reason(lung_labels):
     missing = Measurement("ctr", "Ratio", float("nan"), "1", "", "", reason="No heart was found.")
     (finding,) = CHECKS["missing-measurements"]()(case_of(lung_labels, measurements=[missing]))
     assert finding.level == "amber"
-    assert "No heart was found." in finding.reason
+    assert finding.reason == "Not measured: Ratio. No heart was found."
+
+
+def test_measurements_missing_for_one_reason_are_one_finding(lung_labels):
+    missing = [
+        Measurement(name, name, float("nan"), "1", "", "", reason=reason)
+        for name, reason in (("Length", "No lesion."), ("Width", "No lesion."), ("Age", "Not in the header."))
+    ]
+    findings = list(CHECKS["missing-measurements"]()(case_of(lung_labels, measurements=missing)))
+    assert [finding.reason for finding in findings] == [
+        "Not measured: Length, Width. No lesion.",
+        "Not measured: Age. Not in the header.",
+    ]
+
+
+@pytest.mark.parametrize("key", ["breast-lesion", "tumor-candidate", "hyperdense"])
+def test_a_lesion_that_is_not_seen_is_amber_and_not_ruled_out(lung_labels, key):
+    lungs = case_of(lung_labels)
+    case = QualityCase(lungs.image, Segmentation(lungs.segmentation.layers, (segment(key, 9),)), ())
+    assert level_of(case, "empty-segments") is None
+    (finding,) = CHECKS["nothing-seen"]()(case)
+    assert finding.level == "amber"
+    assert "ruled out" in finding.reason
+    assert level_of(lungs, "nothing-seen") is None
+
+
+def test_no_calcification_is_no_alarm(lung_labels):
+    lungs = case_of(lung_labels)
+    both = Segmentation(lungs.segmentation.layers, (*lungs.segmentation.segments, segment("vascular-calcification", 9)))
+    assert level_of(QualityCase(lungs.image, both, ()), "empty-segments") == "green"
 
 
 def test_a_radiograph_is_judged_too(lung_labels):
