@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
 from common.data import add_data_option
@@ -50,10 +51,15 @@ def pictures(data: Path, number: int) -> Iterator[tuple[str, list[sitk.Image]]]:
         images = [read_pixels(path) for path in spread(paths, number)]
         chests += images
         yield kind, images
+    yield "not: own images, mirrored", [mirrored(image) for image in spread(chests, number)]
     for kind, images in strangers(spread(chests, number), data, CHEST.folder):
         # An inverted chest is recognized and outlined; those of adults are above.
         if not kind.startswith("chest") and "inverted" not in kind:
             yield f"not: {kind}", images
+
+
+def mirrored(image: sitk.Image) -> sitk.Image:
+    return sitk.GetImageFromArray(np.ascontiguousarray(sitk.GetArrayViewFromImage(image)[:, ::-1]))
 
 
 def chest_paths(data: Path) -> dict[str, list[Path]]:

@@ -111,6 +111,27 @@ def test_outlines_and_the_error_of_their_ratio_tell_which_engine_made_them():
     assert errors["network"] < errors["classical"]
 
 
+@pytest.fixture
+def film(real_data):
+    """Pixels of a film of JSRT."""
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(min((real_data / "chest_xray_jsrt" / "images").glob("*.png")))))
+
+
+@pytest.mark.usefixtures("needs_network")
+@pytest.mark.parametrize(("axes", "words"), [((1,), "looks mirrored.*as-is"), ((0,), "chest"), ((0, 1), "chest")])
+def test_a_chest_that_is_turned_is_refused(film, axes, words):
+    turned = sitk.GetImageFromArray(np.flip(film, axes).copy())
+    with pytest.raises(UnsuitablePresetError, match=words):
+        masks(turned)
+
+
+@pytest.mark.usefixtures("needs_network")
+def test_a_mirrored_chest_can_be_taken_as_it_is(film):
+    mirrored = sitk.GetImageFromArray(film[:, ::-1].copy())
+    found = chest(engine="network", orientation="as-is")(mirrored, None, Progress())
+    assert {"right-lung", "left-lung"} <= {segment.key for segment in found.segments}
+
+
 @pytest.mark.usefixtures("needs_network")
 @pytest.mark.parametrize("seed", range(3))
 def test_network_refuses_noise(seed):

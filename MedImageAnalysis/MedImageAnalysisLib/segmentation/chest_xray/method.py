@@ -19,8 +19,9 @@ from ..pixel_classifier.picture import check_picture, exposed, reduced
 from ..two_engines import TwoEngineMethod
 from .cascade import CHANNELS, Cascade, load_cascade
 from .heart_base import above_diaphragm
+from .orientation import certainty, seems_turned
 from .outliners import STRUCTURES, Outliner, classical_outliner, load_network_outliner
-from .plausibility import plausible
+from .plausibility import LEAST_CERTAINTY, plausible
 
 __all__ = ["ChestXray"]
 
@@ -61,6 +62,13 @@ class ChestXray(TwoEngineMethod):
         choices=("auto", "bright-bone", "dark-bone"),
     )
 
+    orientation: str = parameter(
+        "checked",
+        "A picture in which the network finds the heart more certain when it is mirrored or turned upside down is "
+        "refused. 'as-is' takes any as it is, for a heart that does lie on the right.",
+        choices=("checked", "as-is"),
+    )
+
     def _run(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
         """Return the segmentation; a structure that cannot be found plausibly is left out.
 
@@ -69,7 +77,7 @@ class ChestXray(TwoEngineMethod):
         UnsupportedImageError
             If the image is not 2D, or too small.
         UnsuitablePresetError
-            If no chest is found.
+            If no chest is found, or it looks turned.
         MissingPackageError
             If the network is asked for and onnx or onnxruntime is not installed.
         """
@@ -86,9 +94,10 @@ class ChestXray(TwoEngineMethod):
         structures = outliner.structures(outliner.outline(content))
         width = self.smoothing / 100 * outliner.size
         right, left, heart = (levels(structure, width) for structure in structures)
+        least = self._least_certainty(content, heart, outliner)
         step_x, step_y = frame.steps(outliner.size)
         outlines = right, left, above_diaphragm(heart, right, left, step_x / step_y)
-        seen = plausible(*outlines, content[0], outliner.least_certainty)
+        seen = plausible(*outlines, content[0], least)
         shown = [index for index, is_plausible in enumerate(seen) if is_plausible]
         if not {0, 1} & set(shown):
             raise UnsuitablePresetError(f"No chest was found. {_ADVICE}")
@@ -96,6 +105,21 @@ class ChestXray(TwoEngineMethod):
         labelmap = labels_on(image, tuple(outlines[index] for index in shown), frame, factor)
         segments = (segment(STRUCTURES[index], label) for label, index in enumerate(shown, start=1))
         return Segmentation((labelmap,), tuple(segments), f"{self.name} {self.resolved().engine}")
+
+    def _least_certainty(self, content: np.ndarray, heart: np.ndarray, outliner: Outliner) -> float:
+        """Return how certain the heart must be; UnsuitablePresetError if the picture seems to be turned."""
+        if self.orientation == "as-is":
+            return LEAST_CERTAINTY
+        if outliner.tells_turned:
+            turned = seems_turned(
+                content, certainty(heart), lambda view: outliner.structures(outliner.outline(view))[-1]
+            )
+            if turned:
+                raise UnsuitablePresetError(
+                    f"The chest looks {turned}. Show it upright, the patient's right on the left of the picture. If "
+                    "the heart does lie on the right, set the orientation of the method to 'as-is'."
+                )
+        return outliner.least_certainty
 
     def _located(self, pixels: np.ndarray, valid: np.ndarray, cascade: Cascade) -> tuple[np.ndarray, Frame]:
         """Return the pixels with bright bone, and the frame around the lungs."""

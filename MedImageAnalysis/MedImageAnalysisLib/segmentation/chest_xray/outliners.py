@@ -51,6 +51,8 @@ class Outliner:
         Makes of what `outline` returns the probabilities of :data:`STRUCTURES`.
     least_certainty : float
         How sure it is of the heart of a frontal chest, as a mean over the heart: less is something else.
+    tells_turned : bool
+        Whether it doubts hearts in chests that are mirrored or upside down, see :mod:`.orientation`.
     """
 
     first: Look
@@ -59,6 +61,7 @@ class Outliner:
     size: int
     structures: Callable[[np.ndarray], tuple[np.ndarray, ...]]
     least_certainty: float
+    tells_turned: bool = False
 
 
 def classical_outliner(cascade: Cascade) -> Outliner:
@@ -107,7 +110,7 @@ def network_outliner(path: Path) -> Outliner:
     if network.outputs.get(_OUTPUT, ())[1:] != (len(CHANNELS), size, size):
         raise InvalidModelError(f"{path.name} is no network for chest radiographs: it gives no probabilities of them.")
     look = partial(_look, network)
-    return Outliner(look, size, look, size, _as_found, _NETWORK_CERTAINTY)
+    return Outliner(look, size, look, size, _as_found, _NETWORK_CERTAINTY, tells_turned=True)
 
 
 def _look(network: Network, content: np.ndarray) -> np.ndarray:

@@ -6,8 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from ..pixel_classifier.outline import INSIDE, main_part
+from .orientation import certainty
 
-__all__ = ["plausible", "without_notches"]
+__all__ = ["LEAST_CERTAINTY", "plausible", "without_notches"]
 
 # Notches up to twice this share of the frame wide are filled.
 _NOTCH = 0.05
@@ -17,7 +18,7 @@ _NOTCH = 0.05
 _LUNG_SHARE = (0.03, 0.40)
 _MOST_ASYMMETRY = 5.0
 _HEART_SHARE = (0.03, 0.40)
-_LEAST_CERTAINTY = 0.75
+LEAST_CERTAINTY = 0.75
 _AROUND = 8
 # Air is darker than what is around it; a lung full of fluid hardly is.
 _LEAST_CONTRAST = 0.05
@@ -77,7 +78,7 @@ def plausible(
 
 
 def _is_lung(level: np.ndarray, ranks: np.ndarray) -> bool:
-    return _within(level, _LUNG_SHARE) and _certain(level, _LEAST_CERTAINTY) and _darker(level, ranks)
+    return _within(level, _LUNG_SHARE) and _certain(level, LEAST_CERTAINTY) and _darker(level, ranks)
 
 
 def _darker(level: np.ndarray, ranks: np.ndarray) -> bool:
@@ -93,7 +94,7 @@ def _within(level: np.ndarray, share: tuple[float, float]) -> bool:
 
 def _certain(level: np.ndarray, least: float) -> bool:
     """Tell whether the classifier is sure inside: in a picture of something else it wavers everywhere."""
-    return float(level[level > INSIDE].mean()) >= least
+    return certainty(level) >= least
 
 
 def _center(level: np.ndarray) -> tuple[float, float]:
