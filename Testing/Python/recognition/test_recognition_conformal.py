@@ -30,6 +30,11 @@ def test_thresholds_keep_their_promise_for_other_cases_of_each_category():
     assert covered(p >= np.array(thresholds), y) == pytest.approx([0.9, 0.9], abs=0.03)
 
 
+def test_thresholds_keep_their_promise_exactly_for_the_cases_they_come_from():
+    p, y = told(4000)
+    assert covered(p >= np.array(set_thresholds(p, y, 0.9)), y) == pytest.approx([0.9, 0.9], abs=0.01)
+
+
 def test_too_few_cases_exclude_nothing():
     assert set_thresholds(np.full((8, 2), 0.5), np.arange(8) % 2, 0.9) == (0.0, 0.0)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from MedImageAnalysisLib.segmentation.chest_xray.orientation import certainty, seems_turned
+from MedImageAnalysisLib.segmentation.chest_xray.orientation import seems_turned
+from MedImageAnalysisLib.segmentation.pixel_classifier.outline import certainty
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from ...progress import Progress
 from ...terminology import segment
 from ..method import METHODS
 from ..pixel_classifier.frame import Frame, around, sampled, whole_picture
-from ..pixel_classifier.outline import bounds, labels_on, levels, main_part
+from ..pixel_classifier.outline import bounds, certainty, labels_on, levels, main_part
 from ..pixel_classifier.picture import check_picture, exposed, reduced
 from ..two_engines import TwoEngineMethod
 from .cascade import CHANNELS, Cascade, load_cascade
 from .heart_base import above_diaphragm
-from .orientation import certainty, seems_turned
+from .orientation import seems_turned
 from .outliners import STRUCTURES, Outliner, classical_outliner, load_network_outliner
 from .plausibility import LEAST_CERTAINTY, plausible
 
@@ -94,10 +94,12 @@ class ChestXray(TwoEngineMethod):
         structures = outliner.structures(outliner.outline(content))
         width = self.smoothing / 100 * outliner.size
         right, left, heart = (levels(structure, width) for structure in structures)
-        least = self._least_certainty(content, heart, outliner)
+        checked = self.orientation == "checked"
+        if checked and outliner.tells_turned:
+            _refuse_turned(content, heart, outliner)
         step_x, step_y = frame.steps(outliner.size)
         outlines = right, left, above_diaphragm(heart, right, left, step_x / step_y)
-        seen = plausible(*outlines, content[0], least)
+        seen = plausible(*outlines, content[0], outliner.least_certainty if checked else LEAST_CERTAINTY)
         shown = [index for index, is_plausible in enumerate(seen) if is_plausible]
         if not {0, 1} & set(shown):
             raise UnsuitablePresetError(f"No chest was found. {_ADVICE}")
@@ -105,21 +107,6 @@ class ChestXray(TwoEngineMethod):
         labelmap = labels_on(image, tuple(outlines[index] for index in shown), frame, factor)
         segments = (segment(STRUCTURES[index], label) for label, index in enumerate(shown, start=1))
         return Segmentation((labelmap,), tuple(segments), f"{self.name} {self.resolved().engine}")
-
-    def _least_certainty(self, content: np.ndarray, heart: np.ndarray, outliner: Outliner) -> float:
-        """Return how certain the heart must be; UnsuitablePresetError if the picture seems to be turned."""
-        if self.orientation == "as-is":
-            return LEAST_CERTAINTY
-        if outliner.tells_turned:
-            turned = seems_turned(
-                content, certainty(heart), lambda view: outliner.structures(outliner.outline(view))[-1]
-            )
-            if turned:
-                raise UnsuitablePresetError(
-                    f"The chest looks {turned}. Show it upright, the patient's right on the left of the picture. If "
-                    "the heart does lie on the right, set the orientation of the method to 'as-is'."
-                )
-        return outliner.least_certainty
 
     def _located(self, pixels: np.ndarray, valid: np.ndarray, cascade: Cascade) -> tuple[np.ndarray, Frame]:
         """Return the pixels with bright bone, and the frame around the lungs."""
@@ -133,6 +120,16 @@ class ChestXray(TwoEngineMethod):
         if frame is None:
             raise UnsuitablePresetError(f"No chest was found. {_ADVICE}")
         return signs[best] * pixels, frame
+
+
+def _refuse_turned(content: np.ndarray, heart: np.ndarray, outliner: Outliner) -> None:
+    """Raise UnsuitablePresetError if the chest, in which the levels of the heart are `heart`, seems to be turned."""
+    turned = seems_turned(content, certainty(heart), lambda view: outliner.structures(outliner.outline(view))[-1])
+    if turned:
+        raise UnsuitablePresetError(
+            f"The chest looks {turned}. Show it upright, the patient's right on the left of the picture. If the heart "
+            "does lie on the right, set the orientation of the method to 'as-is'."
+        )
 
 
 def _evidence(found: np.ndarray) -> float:

@@ -10,24 +10,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..pixel_classifier.outline import INSIDE
+from ..pixel_classifier.outline import certainty
 
-__all__ = ["certainty", "seems_turned"]
+__all__ = ["seems_turned"]
 
 # How a chest may be turned, and the axes of (channels, rows, columns) that bring it back when they are flipped.
 _VIEWS = {"mirrored": (2,), "upside down": (1,), "turned by 180 degrees": (1, 2)}
 
-# A heart is this certain where it lies as usual, and more certain than in the picture as it is by this much. Of 415
-# chests, half of them of ill children, two are taken for turned though they are not; of these nine of ten are refused
-# when mirrored, and 19 of 20 when upside down. See `benchmarks/chest_xray_shown.py`.
+# A heart is this certain where it lies as usual, and more certain than in the picture as it is by this much; what that
+# refuses, `benchmarks/chest_xray_shown.py` counts.
 _LEAST = 0.92
 _MARGIN = 0.015
-
-
-def certainty(level: np.ndarray) -> float:
-    """Return the mean level within an outline, 0.5 to 1, or 0 if there is none."""
-    inside = level[level > INSIDE]
-    return float(inside.mean()) if inside.size else 0.0
 
 
 def seems_turned(content: np.ndarray, heart: float, heart_in: Callable[[np.ndarray], np.ndarray]) -> str:
@@ -38,9 +31,9 @@ def seems_turned(content: np.ndarray, heart: float, heart_in: Callable[[np.ndarr
     content : numpy.ndarray, shape (channels, size, size)
         The frame around the lungs.
     heart : float
-        Certainty of the heart as the picture is.
+        Certainty of the heart's outline in the picture as it is.
     heart_in : callable
-        Returns the levels of the heart in such a content.
+        Returns the probability of heart at each place of such a content.
     """
     found = {name: certainty(heart_in(np.flip(content, axes).copy())) for name, axes in _VIEWS.items()}
     best = max(found, key=found.__getitem__)

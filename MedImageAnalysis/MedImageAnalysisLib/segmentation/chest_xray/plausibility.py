@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..pixel_classifier.outline import INSIDE, main_part
-from .orientation import certainty
+from ..pixel_classifier.outline import INSIDE, certainty, main_part
 
 __all__ = ["LEAST_CERTAINTY", "plausible", "without_notches"]
 
@@ -60,7 +59,7 @@ def plausible(
     least_certainty : float
         Of the heart, as a mean over it.
     """
-    if not (_within(heart, _HEART_SHARE) and _certain(heart, least_certainty)):
+    if not _within(heart, _HEART_SHARE) or certainty(heart) < least_certainty:
         return False, False, False
     is_right, is_left = _is_lung(right, ranks), _is_lung(left, ranks)
     if is_right and is_left:
@@ -71,14 +70,12 @@ def plausible(
                 is_right and larger == (right > INSIDE).sum() and ordered,
                 False,
             )
-    is_heart = True
-    if is_right and is_left:
-        is_heart = _center(right)[1] < _center(heart)[1] < _center(left)[1]
+    is_heart = not (is_right and is_left) or _center(right)[1] < _center(heart)[1] < _center(left)[1]
     return is_right, is_left, is_heart
 
 
 def _is_lung(level: np.ndarray, ranks: np.ndarray) -> bool:
-    return _within(level, _LUNG_SHARE) and _certain(level, LEAST_CERTAINTY) and _darker(level, ranks)
+    return _within(level, _LUNG_SHARE) and certainty(level) >= LEAST_CERTAINTY and _darker(level, ranks)
 
 
 def _darker(level: np.ndarray, ranks: np.ndarray) -> bool:
@@ -90,11 +87,6 @@ def _darker(level: np.ndarray, ranks: np.ndarray) -> bool:
 
 def _within(level: np.ndarray, share: tuple[float, float]) -> bool:
     return share[0] <= float((level > INSIDE).mean()) <= share[1]
-
-
-def _certain(level: np.ndarray, least: float) -> bool:
-    """Tell whether the classifier is sure inside: in a picture of something else it wavers everywhere."""
-    return certainty(level) >= least
 
 
 def _center(level: np.ndarray) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from scipy import ndimage
 from ...imaging.masks import largest_component
 from .frame import Frame
 
-__all__ = ["INSIDE", "bounds", "labels_on", "levels", "main_part"]
+__all__ = ["INSIDE", "bounds", "certainty", "labels_on", "levels", "main_part"]
 
 INSIDE = 0.5
 # Levels that lesser components and holes get so that none of them reaches the outline, not even between pixels.
@@ -29,6 +29,12 @@ def bounds(masks: tuple[np.ndarray, ...]) -> tuple[int, int, int, int]:
     """Return (left, top, right, bottom) of the union of masks, which must not be empty."""
     rows, columns = np.nonzero(np.logical_or.reduce(masks))
     return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
+
+
+def certainty(level: np.ndarray) -> float:
+    """Return the mean level above one half, or 0 if there is none: in a picture of something else it wavers."""
+    inside = level[level > INSIDE]
+    return float(inside.mean()) if inside.size else 0.0
 
 
 def levels(probability: np.ndarray, smoothing: float) -> np.ndarray:

@@ -32,7 +32,7 @@ _CHANGED = 300
 
 _SETS = """\
 All members together are better than each alone, so prediction sets are calibrated on the held-out images: the threshold
-of a category is what 90 % of its images reach. The coverage in the table is cross-fitted: that of each tenth of the
+of a category is what {} % of its images reach. The coverage in the table is cross-fitted: that of each tenth of the
 groups, by thresholds from the others."""
 
 
@@ -246,6 +246,6 @@ def _card(
         notes=recipe.base.data_notes,
         known_failures=recipe.known_failures,
         outliers=flagged,
-        method=f"{recipe.words.method}\n{_SETS}",
+        method=f"{recipe.words.method}\n{_SETS.format(round(100 * description['coverage']))}",
         sections=sections,
     )
