@@ -1,10 +1,11 @@
-"""Train a member of the network of breast ultrasound, and ask it."""
+"""Train a member of the network of breast ultrasound, and ask it; the close look descends in the same way."""
 
 from __future__ import annotations
 
 import copy
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from MedImageAnalysisLib.recognition.training.network.device import repeatable
 
 from .net import Member, losses
 from .views import Pictures, halved, margins, varied
+
+_Network = TypeVar("_Network", bound=nn.Module)
 
 BATCH = 16
 RATE = 3e-3
@@ -48,18 +51,18 @@ def _learned(pictures: Pictures, seed: int, epochs: int, watch: Callable[[Member
         return losses(outputs, truth, margin[chosen], category[chosen], balance)
 
     chances = torch.as_tensor((np.array(DRAWN) / np.bincount(pictures.category))[pictures.category])
-    return _descended(Member().to(memory_format=torch.channels_last), loss, chances, seed, epochs, watch)
+    return descended(Member().to(memory_format=torch.channels_last), loss, chances, seed, epochs, watch)
 
 
-def _descended(
-    network: Member,
-    loss_of: Callable[[Member, torch.Tensor, float, torch.Generator], torch.Tensor],
+def descended(
+    network: _Network,
+    loss_of: Callable[[_Network, torch.Tensor, float, torch.Generator], torch.Tensor],
     chances: torch.Tensor,
     seed: int,
     epochs: int,
-    watch: Callable[[Member], str] | None,
-) -> Member:
-    """Return the moving average of a network on its way down the loss.
+    watch: Callable[[_Network], str] | None,
+) -> _Network:
+    """Return the moving average of a network on its way down the loss, ready to be asked.
 
     `loss_of` takes the network, indices of a batch of cases, the share of the epochs that are done, and a generator of
     random numbers; `chances` (cases,) are those of each case to be drawn.

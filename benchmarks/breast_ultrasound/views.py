@@ -21,6 +21,7 @@ from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.recognition.descriptors.canvas import area_average, square_canvas
 from MedImageAnalysisLib.recognition.training.data import collection_key, read_pixels
 from MedImageAnalysisLib.recognition.training.network.canvases import Collection, to_bytes
+from MedImageAnalysisLib.segmentation.breast_ultrasound.close_look import OVERSAMPLING, SIZE
 from MedImageAnalysisLib.terminology import segment
 
 CANVAS = 256
@@ -107,13 +108,32 @@ def varied(
     x: torch.Tensor, mask: torch.Tensor, side: int, random: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a batch moved, bent and exposed otherwise, and its masks moved along, `side` pixels wide."""
-    grid = _bent(_moved(len(x), random), random)
-    grid = F.interpolate(grid.permute(0, 3, 1, 2), size=(side, side), mode="bilinear", align_corners=False).permute(
-        0, 2, 3, 1
-    )
+    grid = _finer(_bent(_moved(len(x), random), random), side)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
     mask = F.grid_sample(mask, grid, padding_mode="zeros", align_corners=False)
     return exposed_otherwise(x, random), mask
+
+
+def varied_closely(
+    x: torch.Tensor, mask: torch.Tensor, squares: torch.Tensor, random: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what a batch and its masks show in squares (batch, 3) and near them, moved, bent and exposed otherwise.
+
+    A square is the column and the row of its middle, from -1 to 1 over the picture, and half its side.
+    """
+    middle, half = squares[:, None, None, :2], squares[:, None, None, 2:]
+    grid = middle + half * _finer(_bent(_moved(len(x), random), random), SIZE * OVERSAMPLING)
+    x, mask = (
+        F.avg_pool2d(F.grid_sample(each, grid, padding_mode=padding, align_corners=False), OVERSAMPLING)
+        for each, padding in ((x, "border"), (mask, "zeros"))
+    )
+    return exposed_otherwise(x, random), mask
+
+
+def _finer(grid: torch.Tensor, side: int) -> torch.Tensor:
+    """Return sampling grids (count, side, side, 2) of what coarser ones say."""
+    planes = F.interpolate(grid.permute(0, 3, 1, 2), size=(side, side), mode="bilinear", align_corners=False)
+    return planes.permute(0, 2, 3, 1)
 
 
 def _uniform(count: int, low: float, high: float, random: torch.Generator) -> torch.Tensor:

@@ -13,12 +13,13 @@ from ...progress import Progress
 from ...terminology import segment
 from ..method import METHODS
 from ..pixel_classifier.frame import Frame
-from ..pixel_classifier.outline import labels_on
+from ..pixel_classifier.outline import INSIDE, labels_on, levels
 from ..pixel_classifier.picture import check_picture, exposed, reduced
 from ..two_engines import TwoEngineMethod
 from .classifier import LONG_SIDE, load_classifier
+from .close_look import seen_closely, square_around
 from .lesion import Picture, lesions
-from .network import look, whole_frame
+from .network import CANVAS, canvas_of, look
 
 __all__ = ["BreastUltrasound"]
 
@@ -30,7 +31,8 @@ _LEAST_SIZE = 64
 class BreastUltrasound(TwoEngineMethod):
     """Lesions on a B-mode picture of the breast, the skin at the top; the segment is empty where there is none.
 
-    Either a small network sees the whole picture (:mod:`.network`), or a cascade of pixel classifiers looks for
+    Either a small network sees the whole picture (:mod:`.network`) and another one what it found from close by
+    (:mod:`.close_look`), or a cascade of pixel classifiers looks for
     suspicious regions, another outlines each closely, and what outlines look like tells how well each will fit
     (:mod:`.lesion`). See `Docs/presets/breast-ultrasound.md` for data and accuracy of both.
     """
@@ -72,9 +74,13 @@ _Outlines = tuple[list[tuple[np.ndarray, Frame]], int]
 
 def _by_network(image: sitk.Image, certainty: float, progress: Progress) -> _Outlines:
     progress.step("Looking for lesions", 0.1)
-    sight = look(sitk.GetArrayViewFromImage(image))
-    frame = whole_frame(*image.GetSize())
-    return [(found.level, frame) for found in sight.lesions(certainty)], 1
+    canvas = canvas_of(sitk.GetArrayViewFromImage(image))
+    found = look(canvas).lesions(certainty)
+    progress.step("Outlining what may be a lesion", 0.6)
+    squares = [square_around(each.level > INSIDE, CANVAS) for each in found]
+    outlines = [levels(seen_closely(canvas, square), 0.0) for square in squares]
+    scale_x, scale_y = (size / CANVAS for size in image.GetSize())
+    return [(level, square.scaled(scale_x, scale_y)) for level, square in zip(outlines, squares, strict=True)], 1
 
 
 def _by_classifiers(image: sitk.Image, certainty: float, progress: Progress) -> _Outlines:

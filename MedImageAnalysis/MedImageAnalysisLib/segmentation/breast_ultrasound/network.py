@@ -19,10 +19,9 @@ from scipy import ndimage
 
 from ...imaging.canvas import area_average, ranked
 from ...networks import load_network
-from ..pixel_classifier.frame import Frame
 from ..pixel_classifier.outline import levels
 
-__all__ = ["CANVAS", "Found", "Sight", "look", "whole_frame"]
+__all__ = ["CANVAS", "Found", "Sight", "canvas_of", "look"]
 
 CANVAS = 256
 
@@ -66,12 +65,17 @@ class Sight:
         return Found(levels(p, 0.0), float(fit))
 
 
-def look(pixels: np.ndarray) -> Sight:
+def canvas_of(pixels: np.ndarray) -> np.ndarray:
+    """Return a picture of any shape brought to a square of CANVAS pixels, its gray values to ranks."""
+    return ranked(area_average(pixels, CANVAS, CANVAS))
+
+
+def look(canvas: np.ndarray) -> Sight:
     """Return what the network sees in a picture.
 
     Parameters
     ----------
-    pixels : numpy.ndarray, shape (rows, columns)
+    canvas : numpy.ndarray of float32, shape (CANVAS, CANVAS)
 
     Raises
     ------
@@ -81,15 +85,9 @@ def look(pixels: np.ndarray) -> Sight:
         If the weights are missing or damaged.
     """
     network = load_network(Path(str(resources.files(__package__))) / _WEIGHTS)
-    canvas = ranked(area_average(pixels, CANVAS, CANVAS))
     found = network.run({"image": np.stack([canvas, canvas[:, ::-1]])[:, None]})
     logits = (found["lesion"][0, 0] + found["lesion"][1, 0, :, ::-1]) / 2
     return Sight(_probability(logits), float(_probability(found["presence"].mean())))
-
-
-def whole_frame(width: int, height: int) -> Frame:
-    """Return the frame of a whole picture of that many pixels; a square map over it is stretched as the canvas was."""
-    return Frame((width - 1) / 2, (height - 1) / 2, width / 2, height / 2)
 
 
 def _probability(logits: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -28,6 +28,11 @@ class Frame:
     def steps(self, size: int) -> tuple[float, float]:
         """Return the pixels of the array per pixel of the frame, along x and y."""
         return 2 * self.half_width / size, 2 * self.half_height / size
+
+    def scaled(self, x: float, y: float) -> Frame:
+        """Return the same rectangle in an array with `x` times the columns and `y` times the rows."""
+        middle = (self.x + 0.5) * x - 0.5, (self.y + 0.5) * y - 0.5
+        return replace(self, x=middle[0], y=middle[1], half_width=self.half_width * x, half_height=self.half_height * y)
 
     def matrix(self, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the map from (row, column) of the frame to (row, column) of the array."""
