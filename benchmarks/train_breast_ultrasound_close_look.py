@@ -27,7 +27,7 @@ from MedImageAnalysisLib.recognition.training.network.graph import as_onnx
 from MedImageAnalysisLib.segmentation.breast_ultrasound.close_look import SIZE
 from train_breast_ultrasound_network import OUTLINERS, RECIPE, SEED, learned_from
 
-EPOCHS = 90
+EPOCHS = 210
 MEMBERS = range(OUTLINERS)
 
 

@@ -123,8 +123,8 @@ def run_phases(
 ) -> tuple[Analysis, Analysis]:
     """Find end-diastole and end-systole among the phases of a heartbeat, and analyze both.
 
-    Every phase is segmented; the one with the largest and the one with the smallest left ventricle are taken, each
-    size being the median of its own and its two neighbors', so that one bad outline does not decide.
+    Every phase is segmented; the one with the largest and the one with the smallest left ventricle are taken, so that
+    one bad outline does not decide (:func:`.features.clinical.cardiac_mri.end_phases`).
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def run_phases(
     InvalidSettingError
         If the left ventricle was found in fewer than two phases.
     """
-    from .features.clinical.cardiac_mri import end_phases, phase_measurements, steady, two_phases
+    from .features.clinical.cardiac_mri import end_phases, phase_measurements, two_phases
 
     if any(not same_grid(phase.pixels, phases[0].pixels) for phase in phases):
         raise GeometryError("The phases do not lie on one grid, so that they are not one heart. Read them again.")
@@ -156,7 +156,7 @@ def run_phases(
     sizes = [
         _ventricle_voxels(image, preset, part) for image, part in zip(phases, outlining.parts(len(phases)), strict=True)
     ]
-    ed, es = end_phases(steady(sizes))
+    ed, es = end_phases(sizes)
     first = run(phases[ed], preset, progress=progress.part(0.7, 0.85, "End-diastole"))
     second = run(phases[es], preset, progress=progress.part(0.85, 0.98, "End-systole"))
     both = two_phases((first.image, first.segmentation), (second.image, second.segmentation), progress)

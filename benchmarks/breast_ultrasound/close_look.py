@@ -28,8 +28,6 @@ __all__ = ["CloseLook", "Together", "train_close_look", "unseen_fit"]
 WIDTHS = (16, 32, 48, 64, 80)
 # Parts of a drawn lesion smaller than this share of the picture are slips of the pen.
 LEAST_SHARE = 0.001
-# How often places anywhere, benign and malignant lesions are drawn.
-DRAWN = (0.25, 0.375, 0.375)
 # Standard deviation of ranks below which a square is flat.
 FLAT = 0.05
 
@@ -71,17 +69,15 @@ class Together(nn.Module):
 def train_close_look(
     pictures: Pictures, seed: int, epochs: int, watch: Callable[[CloseLook], str] | None = None
 ) -> CloseLook:
-    """Return a network trained on these pictures; `watch` says how good it is, which changes nothing.
+    """Return a network trained on the lesions of these pictures; `watch` says how good it is, which changes nothing.
 
-    It sees benign and malignant lesions equally often, and other places, each with its speckle reduced in half of the
-    views.
+    Benign and malignant lesions are drawn equally often, each with its speckle reduced in half of the views.
     """
     plain, smooth, mask = (whole(getattr(pictures, name)) for name in ("plain", "smooth", "mask"))
-    lesions, others = _lesions(pictures.mask), _anywhere(len(pictures.mask), seed)
-    picture = np.concatenate([lesions[0], others[0]])
-    squares = torch.tensor([_on_picture(square) for square in (*lesions[1], *others[1])], dtype=torch.float32)
-    kind = np.concatenate([pictures.category[lesions[0]], np.zeros(len(others[0]), np.int64)])
-    chances = torch.as_tensor((np.array(DRAWN) / np.bincount(kind))[kind])
+    picture, found = _lesions(pictures.mask)
+    squares = torch.tensor([_on_picture(square) for square in found], dtype=torch.float32)
+    category = pictures.category[picture]
+    chances = torch.as_tensor((1 / np.bincount(category).clip(1))[category])
 
     def loss(network: CloseLook, chosen: torch.Tensor, done: float, random: torch.Generator) -> torch.Tensor:
         of = picture[chosen]
@@ -104,16 +100,6 @@ def _lesions(masks: np.ndarray) -> tuple[np.ndarray, list[Frame]]:
             picture.append(index)
             squares.append(square_around(parts == part, CANVAS))
     return np.array(picture), squares
-
-
-def _anywhere(pictures: int, seed: int) -> tuple[np.ndarray, list[Frame]]:
-    """Return the same for a square anywhere in each picture, so that it is learned what is no lesion."""
-    random = np.random.default_rng(seed)
-    squares = []
-    for _ in range(pictures):
-        half = CANVAS * random.uniform(0.12, 0.35)
-        squares.append(Frame(*random.uniform(half, CANVAS - 1 - half, 2), half, half))
-    return np.arange(pictures), squares
 
 
 def _on_picture(square: Frame) -> tuple[float, float, float]:

@@ -119,6 +119,14 @@ def test_frames_without_a_pool_are_not_end_systole():
     assert found["left_ventricular_end_systolic_frame"].value == 3
 
 
+def test_one_bad_outline_in_a_cine_neither_decides_nor_is_taken():
+    areas = [80, 78, 70, 60, 50, 10, 45, 50, 60, 70, 76, 99]
+    found = by_name(LeftVentricleCine()(*cine(areas), Progress()))
+    assert found["left_ventricular_end_diastolic_frame"].value == 1
+    assert found["left_ventricular_end_systolic_frame"].value == 7
+    assert found["left_ventricular_end_systolic_area"].value == pytest.approx(45 * 3.0)
+
+
 def test_a_cine_with_one_outlined_frame_has_no_phases_and_says_why():
     for measurement in LeftVentricleCine()(*cine([0, 40, 0]), Progress()):
         assert math.isnan(measurement.value)

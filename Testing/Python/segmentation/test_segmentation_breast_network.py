@@ -13,7 +13,7 @@ from MedImageAnalysisLib.pipeline import run
 from MedImageAnalysisLib.preset import load_preset
 from MedImageAnalysisLib.progress import Progress
 from MedImageAnalysisLib.segmentation import METHODS, two_engines
-from MedImageAnalysisLib.segmentation.breast_ultrasound.network import Sight, whole_frame
+from MedImageAnalysisLib.segmentation.breast_ultrasound.network import Sight
 
 Y, X = np.mgrid[:64, :64]
 LESION = ((X - 20) / 9) ** 2 + ((Y - 24) / 6) ** 2 <= 1
@@ -64,12 +64,6 @@ def test_second_lesion_is_shown_if_it_is_as_sure_as_the_first():
 def test_more_certainty_shows_less():
     assert len(seen(LESION, sure=0.7, presence=0.8).lesions(0.2)) == 1
     assert seen(LESION, sure=0.7, presence=0.8).lesions(0.95) == []
-
-
-def test_whole_frame_spans_the_picture():
-    frame = whole_frame(400, 300)
-    assert (frame.x - frame.half_width, frame.x + frame.half_width) == (-0.5, 399.5)
-    assert (frame.y - frame.half_height, frame.y + frame.half_height) == (-0.5, 299.5)
 
 
 def test_network_without_its_packages_says_what_to_install(monkeypatch):

@@ -66,5 +66,5 @@ def test_one_bad_outline_does_not_make_an_end_of_the_heartbeat():
     sizes = 100 + 40 * np.cos(np.arange(20) * 2 * np.pi / 20)
     sizes[5] = 20.0
     sizes[15] = np.nan
-    assert end_phases(steady(sizes)) == (0, 10)
+    assert end_phases(sizes) == (0, 10)
     assert np.isnan(steady(sizes)[15])

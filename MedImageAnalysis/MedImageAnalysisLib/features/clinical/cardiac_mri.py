@@ -112,7 +112,8 @@ class RightVentricle(ClinicalMeasure):
 class LeftVentricleCine(ClinicalMeasure):
     """End-diastole and end-systole of a cine of one slice: the frames with the largest and the smallest pool.
 
-    One slice gives no volume and so no ejection fraction; the fractional area change is the same ratio of areas.
+    One bad outline does not decide, see :func:`end_phases`. One slice gives no volume and so no ejection fraction; the
+    fractional area change is the same ratio of areas.
 
     References
     ----------
@@ -136,8 +137,8 @@ class LeftVentricleCine(ClinicalMeasure):
         unit = f"{image.info.length_unit}2"
         rows = [
             ("fractional_area_change", "fractional area change", change, "%", "(EDA - ESA) / EDA."),
-            ("end_diastolic_area", "end-diastolic area", areas[0], unit, "Largest area of the pool."),
-            ("end_systolic_area", "end-systolic area", areas[1], unit, "Smallest area of the pool."),
+            ("end_diastolic_area", "end-diastolic area", areas[0], unit, "Area of the pool in that frame."),
+            ("end_systolic_area", "end-systolic area", areas[1], unit, "Area of the pool in that frame."),
             ("end_diastolic_frame", "end-diastolic frame", ed + 1, "1", "Frame of the largest pool, from 1."),
             ("end_systolic_frame", "end-systolic frame", es + 1, "1", "Frame of the smallest pool, from 1."),
         ]
@@ -153,6 +154,9 @@ class LeftVentricleCine(ClinicalMeasure):
 def end_phases(sizes: Sequence[float]) -> tuple[int, int]:
     """Return the indices of end-diastole and end-systole: of the largest and the smallest pool.
 
+    What counts is the median of a phase and its two neighbors, and the phase is the one of the three that has it: so one
+    bad outline neither decides nor is taken.
+
     Parameters
     ----------
     sizes : sequence of float
@@ -166,7 +170,15 @@ def end_phases(sizes: Sequence[float]) -> tuple[int, int]:
     values = np.asarray(sizes, float)
     if np.count_nonzero(np.isfinite(values)) < 2:
         raise InvalidSettingError("End-diastole and end-systole need at least two phases in which the pool was found.")
-    return int(np.nanargmax(values)), int(np.nanargmin(values))
+    settled = steady(values)
+    return tuple(_phase_of(values, settled, int(extreme(settled))) for extreme in (np.nanargmax, np.nanargmin))
+
+
+def _phase_of(sizes: np.ndarray, settled: np.ndarray, index: int) -> int:
+    """Return the phase, `index` or a neighbor of it, whose own size is nearest to the steady size at `index`."""
+    near = [index, index - 1, (index + 1) % len(sizes)]
+    found = [phase % len(sizes) for phase in near if np.isfinite(sizes[phase])]
+    return min(found, key=lambda phase: abs(sizes[phase] - settled[index]))
 
 
 def steady(sizes: Sequence[float]) -> np.ndarray:
