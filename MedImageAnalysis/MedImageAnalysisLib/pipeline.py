@@ -101,7 +101,8 @@ def _run(image: MedicalImage, preset: Preset, segmentation: Segmentation | None,
         features = stages.extract(processed, on_processed, "", progress.part(0.7, 0.9))
     measurements = stages.measure(on_input, progress.part(0.9, 0.95))
     recognitions = stages.recognize(processed, on_input, features, measurements, progress.part(0.95, 0.98))
-    quality = assess(QualityCase(image, on_input, measurements, doubts), progress.part(0.98, 1.0))
+    judged = QualityCase(image, on_input, measurements, doubts, recognitions)
+    quality = assess(judged, progress.part(0.98, 1.0))
     progress.step("Done", 1.0)
     provenance = Provenance(
         input_sha256=content_hash(image.pixels),

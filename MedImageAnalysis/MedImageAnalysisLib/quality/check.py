@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..analysis import Measurement, MedicalImage, QualityFinding, Segment, Segmentation
+from ..analysis import Measurement, MedicalImage, QualityFinding, Recognition, Segment, Segmentation
 from ..imaging.pixels import view
 from ..parameters import Configurable
 from ..registry import Registry
@@ -30,12 +30,14 @@ class QualityCase:
     measurements : tuple of Measurement
     doubts : tuple of str
         Why the image may not be of the kind that the preset is made for.
+    recognitions : tuple of Recognition
     """
 
     image: MedicalImage
     segmentation: Segmentation
     measurements: tuple[Measurement, ...]
     doubts: tuple[str, ...] = ()
+    recognitions: tuple[Recognition, ...] = ()
 
     def box(self, segment: Segment) -> tuple[slice, ...] | None:
         """Return the box of a segment along (z, y, x) or (y, x), or None if it has no pixel."""

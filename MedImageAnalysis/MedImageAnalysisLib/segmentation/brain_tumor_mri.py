@@ -68,7 +68,7 @@ class BrainTumorMRI(SegmentationMethod):
     )
 
     def _run(self, image: sitk.Image, previous: Segmentation | None, progress: Progress) -> Segmentation:
-        """Return the candidate; without any segment if there is none.
+        """Return the candidate; the segment is empty if there is none.
 
         Raises
         ------
@@ -85,8 +85,7 @@ class BrainTumorMRI(SegmentationMethod):
         scores = _robust_scores(smooth, _core(brain, image))
         candidate = self._candidate(scores, brain, image, part.part(0.8, 1.0))
         part.step(fraction=1.0)
-        segments = (segment("tumor-candidate", 1),) if candidate.any() else ()
-        return Segmentation((mask_image(candidate, image),), segments)
+        return Segmentation((mask_image(candidate, image),), (segment("tumor-candidate", 1),))
 
     def _candidate(self, scores: np.ndarray, brain: np.ndarray, image: sitk.Image, progress: Progress) -> np.ndarray:
         nothing = np.zeros(brain.shape, bool)

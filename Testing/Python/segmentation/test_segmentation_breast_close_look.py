@@ -1,4 +1,4 @@
-"""Lesions on breast ultrasound seen closely: which square is looked at, what the network gets, and what is made of it."""
+"""Lesions on breast ultrasound seen closely: which square is looked at, what the network gets, what is made of it."""
 
 from pathlib import Path
 

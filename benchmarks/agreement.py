@@ -1,0 +1,89 @@
+"""What it is worth that outline and model agree, on held-out pictures with and without a lesion.
+
+    python benchmarks/agreement.py [--images 100]
+
+For breast ultrasound (all held-out pictures) and slices of the brain (some, evenly chosen from the held-out ones): how
+often a region is outlined, what the model says, and how often quality control doubts the outline. Where masks exist, how
+well the outline fits (mean Dice coefficient, 0 where nothing is outlined) where both agree and where they do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from common.data import add_data_option
+from common.scoring import dice, mask_of
+from MedImageAnalysisLib.image import read_image
+from MedImageAnalysisLib.pipeline import run
+from MedImageAnalysisLib.preset import load_preset
+from MedImageAnalysisLib.quality.agreement import Agreement
+from MedImageAnalysisLib.recognition.library import load_model
+from MedImageAnalysisLib.recognition.training.data import LabelledImage, spread
+from MedImageAnalysisLib.recognition.training.recipes import RECIPES
+
+SETS = {
+    "breast-ultrasound": ("breast-ultrasound-lesion", "breast-lesion"),
+    "brain-tumor-mri": ("brain-tumor-mri", "tumor-candidate"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one picture: its category, whether a region is outlined, the level of the check, and the fit if it is known."""
+
+    category: int
+    outlined: bool
+    level: str
+    fit: float
+
+
+def outcome(case: LabelledImage, preset: str, key: str) -> Outcome:
+    chosen = load_preset(preset)
+    analysis = run(read_image(case.path, color=chosen.color), chosen)
+    pixels = sitk.GetArrayViewFromImage(analysis.image.pixels)
+    found = mask_of(analysis.segmentation, key, pixels.shape)
+    levels = [finding.level for finding in analysis.quality if finding.check == Agreement.title]
+    mask = case.path.parent.parent / "masks" / case.path.name
+    truth = sitk.GetArrayFromImage(sitk.ReadImage(str(mask))) > 0 if mask.is_file() else None
+    fit = dice(found, truth) if truth is not None and truth.any() else np.nan
+    return Outcome(case.category, bool(found.any()), levels[0] if levels else "not assessed", fit)
+
+
+def show(title: str, outcomes: Sequence[Outcome]) -> None:
+    count = len(outcomes)
+    cells = [str(count), str(sum(each.outlined for each in outcomes))]
+    for level in ("green", "amber", "not assessed"):
+        some = [each for each in outcomes if each.level == level]
+        fits = [each.fit for each in some if np.isfinite(each.fit)]
+        cells.append(f"{sum(each.outlined for each in some)} + {sum(not each.outlined for each in some)}")
+        cells.append(f"{np.mean(fits):.2f}" if fits else "-")
+    print(f"| {title} | " + " | ".join(cells) + " |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_data_option(parser)
+    parser.add_argument("--images", type=int, default=100, help="at most so many slices of the brain")
+    options = parser.parse_args()
+    print(
+        "| preset, category | pictures | outlined | agree: outlined + not | Dice | doubted: outlined + not | Dice "
+        "| not assessed: outlined + not | Dice |\n" + "|---" * 9 + "|"
+    )
+    for preset, (name, key) in SETS.items():
+        recipe = RECIPES[name]
+        cases = [case for case in recipe.read(options.data / recipe.folder) if case.held_out]
+        if preset == "brain-tumor-mri":
+            cases = spread(cases, options.images)
+        outcomes = [outcome(case, preset, key) for case in cases]
+        for category, found in enumerate(load_model(name).classes):
+            show(f"{preset}, {found.title}", [each for each in outcomes if each.category == category])
+
+
+if __name__ == "__main__":
+    main()
