@@ -60,7 +60,7 @@ def main() -> None:
     if options.library:
         network = Together([member(pictures, fold, left, options.work) for left in MEMBERS])
         path = options.library / "segmentation" / "breast_ultrasound" / "close_look.onnx"
-        path.write_bytes(as_onnx(network, SIZE, ("lesion",)))
+        path.write_bytes(as_onnx(network, SIZE, Together.names))
 
 
 if __name__ == "__main__":

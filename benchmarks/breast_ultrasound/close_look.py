@@ -56,14 +56,16 @@ class CloseLook(nn.Module):
 
 
 class Together(nn.Module):
-    """The mean of several."""
+    """The mean of several, as the method runs it."""
+
+    names = ("lesion",)
 
     def __init__(self, members: Sequence[CloseLook]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return torch.stack([member(image) for member in self.members]).mean(0)
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor]:
+        return (torch.stack([member(image) for member in self.members]).mean(0),)
 
 
 def train_close_look(

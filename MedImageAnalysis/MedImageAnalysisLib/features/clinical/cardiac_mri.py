@@ -154,8 +154,8 @@ class LeftVentricleCine(ClinicalMeasure):
 def end_phases(sizes: Sequence[float]) -> tuple[int, int]:
     """Return the indices of end-diastole and end-systole: of the largest and the smallest pool.
 
-    What counts is the median of a phase and its two neighbors, and the phase is the one of the three that has it: so one
-    bad outline neither decides nor is taken.
+    What counts is the median of a phase and its two neighbors, and the phase is the one of the three that has it: so
+    one bad outline neither decides nor is taken.
 
     Parameters
     ----------
