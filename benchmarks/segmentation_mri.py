@@ -3,7 +3,8 @@
     python benchmarks/segmentation_mri.py [PRESET ...] [--data FOLDER] [--cases 6]
 
 brain-mri: the ICBM152 template against its own mask and tissue maps (skull-stripped already, so the extraction from a
-whole head is not tested by it), and drawings in T1, T2 and FLAIR, whose intensities are mixtures by these maps.
+whole head is not tested by it), and drawings in T1, T2 and FLAIR, whose intensities are mixtures by these maps. A whole
+head in T1, its slices averaged to thick ones, against the brain that is found in the thin ones: there is no mask of it.
 cardiac-mri: ACDC, both phases, with 350 mm assumed for the width of the picture, since the files have no spacing;
 distances are scaled so. brain-tumor-mri: the two labeled volumes of pyradiomics, and how often a candidate is given in
 slices of brain_mri_tumor with and without a tumor (no masks there). No model is trained on ACDC and pyradiomics'
@@ -47,6 +48,8 @@ SEEN = tuple(f"patient{number:03d}" for number in (1, 2, 21, 22, 41, 42, 61, 62,
 # Intensities of fluid, gray and white matter.
 DRAWN_LEVELS = {"T1": (40, 110, 160), "T2": (220, 120, 75), "FLAIR": (25, 125, 90)}
 DRAWN_NOISE = 5.0
+# In voxels of a head that has 1 mm.
+THICKNESSES = (3, 4, 6)
 SLICE_KINDS = ("glioma", "meningioma", "pituitary", "notumor")
 MR = ImageInfo(modality="MR", spacing_source="file header")
 
@@ -98,6 +101,28 @@ def brain_cases(data: Path) -> Iterator[Case]:
     yield Case("mni152", MedicalImage(image, MR), truth)
     for weighting, levels in DRAWN_LEVELS.items():
         yield Case(f"drawn {weighting}", MedicalImage(drawn(image, whole, shares, levels), MR), truth)
+
+
+def thick_cases(data: Path) -> Iterator[Case]:
+    """Yield a whole head in coronal, axial and sagittal slices of some thickness, with the brain found in thin ones."""
+    head = read_image(data / "mr_brain" / "brainchop_t1_crop.nii.gz").pixels
+    values = sitk.GetArrayFromImage(head).astype(np.float32)
+    brain = mask_of(segmented("brain-mri", head)[0], "brain", values.shape)
+    for axis, plane in enumerate(("coronal", "axial", "sagittal")):
+        for thickness in THICKNESSES:
+            image = sitk.GetImageFromArray(averaged(values, axis, thickness))
+            spacing = np.array(head.GetSpacing())
+            spacing[2 - axis] *= thickness
+            image.SetSpacing(spacing.tolist())
+            image.SetDirection(head.GetDirection())
+            truth = averaged(brain.astype(np.float32), axis, thickness) > 0.5
+            yield Case(f"T1 head, {plane} slices of {thickness} mm", MedicalImage(image, MR), {"brain": truth})
+
+
+def averaged(values: np.ndarray, axis: int, count: int) -> np.ndarray:
+    """Return the means of each `count` slices along an axis; what is left over at the end is cut off."""
+    slices = np.moveaxis(values, axis, 0)[: values.shape[axis] // count * count]
+    return np.ascontiguousarray(np.moveaxis(slices.reshape(-1, count, *slices.shape[1:]).mean(axis=1), 0, axis))
 
 
 def drawn(image: sitk.Image, whole: np.ndarray, shares: np.ndarray, levels: Sequence[float]) -> sitk.Image:
@@ -238,7 +263,7 @@ def main() -> None:
     print("| preset | structure | cases | Dice mean / p5 | 95 % Hausdorff mm | s | peak MiB of the process |")
     print("|---|---|---|---|---|---|---|")
     if "brain-mri" in chosen:
-        for case in brain_cases(options.data):
+        for case in (*brain_cases(options.data), *thick_cases(options.data)):
             report(f"brain-mri, {case.name}", iter([result_of("brain-mri", case)]))
     if "brain-tumor-mri" in chosen:
         report("brain-tumor-mri", (result_of("brain-tumor-mri", case) for case in tumor_cases(options.data)))

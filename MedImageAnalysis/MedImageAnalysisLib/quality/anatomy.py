@@ -141,11 +141,11 @@ class PlausibleSize(QualityCheck):
             row = ranges.get(segment.key)
             if row is None:
                 continue
-            # What is cut off is named by another check; its size says nothing.
-            if _is_cut(case, segment, _CUT_SHARE):
+            volume = np.count_nonzero(case.mask(segment)) * voxel_ml if case.box(segment) else 0.0
+            # What is cut off is named by another check: it may be small, but not too large.
+            if volume <= row.maximum_ml and _is_cut(case, segment, _CUT_SHARE):
                 continue
             looked = True
-            volume = np.count_nonzero(case.mask(segment)) * voxel_ml if case.box(segment) else 0.0
             if not row.minimum_ml <= volume <= row.maximum_ml:
                 bounds = f"{row.minimum_ml:g} to {row.maximum_ml:g} mL"
                 yield self.found(AMBER, f"{segment.name} has {volume:.0f} mL; adults have {bounds}.")

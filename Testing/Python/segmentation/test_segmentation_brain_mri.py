@@ -113,6 +113,16 @@ def test_a_tilted_acquisition_gives_the_same_brain(labels, true_brain):
     assert dice(brain > 0, true_brain) > 0.94
 
 
+def test_does_not_leave_the_skull_where_thick_slices_and_a_bright_scalp_blur_it(labels, true_brain):
+    # Seven voxels of 2 mm to a slice, the scalp as after contrast agent.
+    thick, count = np.array((0, 30, 100, 120, 60, 300), np.float32)[labels], 7
+    thick, true = (array[:98].reshape(14, count, SIZE, SIZE).mean(axis=1) for array in (thick, true_brain))
+    image = sitk.GetImageFromArray(thick.astype(np.float32))
+    image.SetSpacing((SPACING, SPACING, count * SPACING))
+    _, brain = parts_of(BrainMRI()(image, None, Progress()))
+    assert dice(brain, true > 0.5) > 0.9
+
+
 def test_a_skull_stripped_image_keeps_its_brain(labels, true_brain):
     image = head_image("t1", labels, bias=0)
     stripped = sitk.Mask(image, like(true_brain, image))

@@ -7,6 +7,7 @@ slices were acquired does not matter.
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,7 +17,7 @@ from ...imaging.filters import gaussian_smooth
 from ...imaging.masks import bounding_box, largest_component
 from ...imaging.pixels import image_like, mask_image, view
 from ...progress import Progress, run_filter
-from .surface import brain_surface, head_intensities, inside
+from .surface import HeadIntensities, brain_surface, head_intensities, inside
 
 __all__ = ["distance_to", "extract_brain"]
 
@@ -28,6 +29,13 @@ _CORE_DEPTH_MM = 12.0
 # Tissue lies between these multiples of the median of the core, whatever the weighting.
 _LEAST_SHARE = 0.55
 _MOST_SHARE = 2.5
+# In thick slices the skull is blurred and the surface may get out through it, the more so with contrast agent, where
+# the scalp is much brighter than the brain. So a large brain is looked for more strictly too, nearer to its
+# intensities. If this much of it is farther than this from the strict one, it had leaked: whole ones have 0 to 0.04 of
+# their volume there, leaks 0.1 to 0.2.
+_LARGE_MM3 = 1.5e6
+_STRICT_SHARE = 1.3
+_FAR_MM, _LEAKED_SHARE = 10.0, 0.07
 # Bridges to eyes, muscle and marrow are thinner than twice this.
 _BRIDGE_RADIUS_MM = 5.0
 # Sulci are narrower than twice this, and belong to the brain with the fluid in them.
@@ -55,7 +63,31 @@ def extract_brain(image: sitk.Image, fraction: float, progress: Progress) -> np.
     """
     upright = _upright(image, progress.part(0.0, 0.15))
     head = head_intensities(upright)
-    surface = brain_surface(upright, head, fraction, progress.part(0.15, 0.6))
+    brain = _brain_of(upright, head, fraction, _MOST_SHARE, progress.part(0.15, 0.55))
+    if np.count_nonzero(_within(brain)) * _STEP_MM**3 > _LARGE_MM3:
+        # Where the strict look finds nothing, it does not tell whether the first leaked; quality control sees the size.
+        with suppress(UnsupportedImageError):
+            strict = _brain_of(upright, head, (1 + fraction) / 2, _STRICT_SHARE, progress.part(0.55, 0.9))
+            brain = strict if _leaked(brain, strict) else brain
+    return _on_grid(brain, image, progress.part(0.9, 1.0))
+
+
+def _within(distance: sitk.Image) -> np.ndarray:
+    """Return the voxels of a brain. Distances count from centers of voxels: the border is half a voxel farther out."""
+    return view(distance) < _STEP_MM / 2
+
+
+def _leaked(brain: sitk.Image, strict: sitk.Image) -> bool:
+    """Tell whether much of a brain is far from a stricter one; both are distances, in boxes of one grid."""
+    there = sitk.Resample(strict, brain, sitk.Transform(), sitk.sitkNearestNeighbor, 2 * _FAR_MM)
+    return bool((view(there)[_within(brain)] > _FAR_MM).mean() > _LEAKED_SHARE)
+
+
+def _brain_of(
+    upright: sitk.Image, head: HeadIntensities, fraction: float, most_share: float, progress: Progress
+) -> sitk.Image:
+    """Return the distance in mm from the brain, negative within, in a box around where it lies."""
+    surface = brain_surface(upright, head, fraction, progress.part(0.0, 0.6))
     first = inside(*surface, upright)
     if not first.any():
         raise UnsupportedImageError("No brain was found in this image: is it an MRI of the whole head?")
@@ -66,8 +98,8 @@ def extract_brain(image: sitk.Image, fraction: float, progress: Progress) -> np.
         # Nothing lies around the brain: somebody has stripped the skull already.
         brain = _with_sulci(head_mask, region)
     else:
-        brain = _cut_free(region, first[box], progress.part(0.6, 0.9))
-    return _on_grid(image_like(distance_to(brain, region), region), image, progress.part(0.9, 1.0))
+        brain = _cut_free(region, first[box], most_share, progress.part(0.6, 1.0))
+    return image_like(distance_to(brain, region), region)
 
 
 def distance_to(mask: np.ndarray, reference: sitk.Image) -> np.ndarray:
@@ -98,12 +130,12 @@ def _upright(image: sitk.Image, progress: Progress) -> sitk.Image:
     return run_filter(resample, smooth, progress=progress.part(0.6, 1.0))
 
 
-def _cut_free(image: sitk.Image, first: np.ndarray, progress: Progress) -> np.ndarray:
+def _cut_free(image: sitk.Image, first: np.ndarray, most_share: float, progress: Progress) -> np.ndarray:
     """Return the brain proper of what the first surface encloses."""
     message = "Cutting the brain free"
     progress.step(message)
     outside = distance_to(first, image)
-    tissue = _tissue(view(image), outside)
+    tissue = _tissue(view(image), outside, most_share)
     progress.step(message, 0.3)
     kernel = largest_component(distance_to(~tissue, image) > _BRIDGE_RADIUS_MM)
     if not kernel.any():
@@ -121,13 +153,13 @@ def _with_sulci(brain: np.ndarray, image: sitk.Image) -> np.ndarray:
     return binary_fill_holes((distance_to(~grown, image) > _SULCUS_RADIUS_MM) | brain)
 
 
-def _tissue(values: np.ndarray, outside: np.ndarray) -> np.ndarray:
+def _tissue(values: np.ndarray, outside: np.ndarray, most_share: float) -> np.ndarray:
     """Return the voxels within the first surface whose intensities are those of its core."""
     core = values[outside < -_CORE_DEPTH_MM]
     if core.size == 0:
         raise UnsupportedImageError("No brain was found in this image: is it an MRI of the whole head?")
     median = np.median(core)
-    within = (values > _LEAST_SHARE * median) & (values < _MOST_SHARE * median)
+    within = (values > _LEAST_SHARE * median) & (values < most_share * median)
     return within & (outside < 2 * _SURFACE_SLACK_MM)
 
 
@@ -135,5 +167,4 @@ def _on_grid(distance: sitk.Image, image: sitk.Image, progress: Progress) -> np.
     resample = sitk.ResampleImageFilter()
     resample.SetReferenceImage(image)
     resample.SetDefaultPixelValue(_STEP_MM)
-    # Distances count from centers of voxels: the border is half a voxel farther out.
-    return view(run_filter(resample, distance, progress=progress)) < _STEP_MM / 2
+    return _within(run_filter(resample, distance, progress=progress))
