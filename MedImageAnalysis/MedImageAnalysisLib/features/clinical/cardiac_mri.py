@@ -39,6 +39,8 @@ _ROUGH = (
 _SPACING_TOLERANCE = 1e-3
 # With fewer phases, the median of three would hide the ends of the heartbeat.
 _LEAST_STEADY = 10
+# From one of so many phases to the next a pool changes less than this share.
+_OFF = 0.1
 
 
 @MEASURES.register
@@ -154,8 +156,8 @@ class LeftVentricleCine(ClinicalMeasure):
 def end_phases(sizes: Sequence[float]) -> tuple[int, int]:
     """Return the indices of end-diastole and end-systole: of the largest and the smallest pool.
 
-    What counts is the median of a phase and its two neighbors, and the phase is the one of the three that has it: so
-    one bad outline neither decides nor is taken.
+    What counts is the median of a phase and its two neighbors; a phase that is off it by more than a tenth gives way to
+    the neighbor that is not. So one bad outline neither decides nor is taken.
 
     Parameters
     ----------
@@ -175,10 +177,11 @@ def end_phases(sizes: Sequence[float]) -> tuple[int, int]:
 
 
 def _phase_of(sizes: np.ndarray, settled: np.ndarray, index: int) -> int:
-    """Return the phase, `index` or a neighbor of it, whose own size is nearest to the steady size at `index`."""
-    near = [index, index - 1, (index + 1) % len(sizes)]
-    found = [phase % len(sizes) for phase in near if np.isfinite(sizes[phase])]
-    return min(found, key=lambda phase: abs(sizes[phase] - settled[index]))
+    """Return the phase at `index`, or the neighbor with the size nearest to the steady one if its own is off that."""
+    off = np.nan_to_num(np.abs(sizes - settled[index]), nan=np.inf)
+    if off[index] <= _OFF * settled[index]:
+        return index
+    return min((index - 1) % len(sizes), (index + 1) % len(sizes), key=off.__getitem__)
 
 
 def steady(sizes: Sequence[float]) -> np.ndarray:
