@@ -23,7 +23,7 @@ from .fit import BATCH, descended
 from .net import Block, bigger, layer
 from .views import CANVAS, Pictures, varied_closely, whole
 
-__all__ = ["CloseLook", "Together", "train_close_look", "unseen_fit"]
+__all__ = ["CloseLook", "Together", "on_picture", "train_close_look", "unseen_fit"]
 
 WIDTHS = (16, 32, 48, 64, 80)
 # Parts of a drawn lesion smaller than this share of the picture are slips of the pen.
@@ -77,7 +77,7 @@ def train_close_look(
     """
     plain, smooth, mask = (whole(getattr(pictures, name)) for name in ("plain", "smooth", "mask"))
     picture, found = _lesions(pictures.mask)
-    squares = torch.tensor([_on_picture(square) for square in found], dtype=torch.float32)
+    squares = torch.tensor([on_picture(square) for square in found], dtype=torch.float32)
     category = pictures.category[picture]
     chances = torch.as_tensor((1 / np.bincount(category).clip(1))[category])
 
@@ -104,7 +104,7 @@ def _lesions(masks: np.ndarray) -> tuple[np.ndarray, list[Frame]]:
     return np.array(picture), squares
 
 
-def _on_picture(square: Frame) -> tuple[float, float, float]:
+def on_picture(square: Frame) -> tuple[float, float, float]:
     """Return a square as `varied_closely` takes it."""
     return (2 * square.x + 1) / CANVAS - 1, (2 * square.y + 1) / CANVAS - 1, 2 * square.half_width / CANVAS
 
