@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from ..analysis import Analysis, MedicalImage, Segmentation
+from ..analysis import Analysis, MedicalImage, QualityFinding, Segmentation
 from ..choice import AUTO, choose_preset
 from ..errors import InvalidSettingError
 from ..export.atomic import check_folder, filling
@@ -230,7 +230,7 @@ def tell(analysis: Analysis, written: tuple[Path, ...], as_json: bool) -> None:
 
 
 def print_analysis(analysis: Analysis) -> None:
-    """Print measurements, the table of probabilities and warnings for people."""
+    """Print measurements, the table of probabilities, doubts and warnings for people."""
     from ..report.words import NOTICE, measurement_words, recognition_words
     from .listings import print_table
 
@@ -253,6 +253,20 @@ def print_analysis(analysis: Analysis) -> None:
             header = ("category", "code", "probability", "lower", "upper", "in prediction set", "at your prevalence")
             print_table(recognition.title, header, rows)
         print(recognition_words(recognition))
+    print_quality(analysis.quality)
+    told = {finding.reason for finding in analysis.quality}
     for warning in analysis.provenance.warnings:
-        print(f"Note: {warning}")
+        if warning not in told:
+            print(f"Note: {warning}")
     print(NOTICE)
+
+
+def print_quality(findings: Sequence[QualityFinding]) -> None:
+    """Print the level of quality control, and each finding that is not green with its reason."""
+    from ..quality import overall
+    from ..quality.check import GREEN
+
+    print(f"Quality control: {overall(findings)}")
+    for finding in findings:
+        if finding.level != GREEN:
+            print(f"  {finding.level}, {finding.check}: {finding.reason}")

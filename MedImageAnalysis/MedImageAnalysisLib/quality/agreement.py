@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..analysis import QualityFinding, Recognition
+from ..percent import percent
 from .check import AMBER, CHECKS, GREEN, QualityCase, QualityCheck
 
 __all__ = ["Agreement"]
@@ -37,7 +38,7 @@ class Agreement(QualityCheck):
 
     def _judged(self, outlined: bool, normal: float, recognition: Recognition) -> QualityFinding:
         most = max(recognition.categories, key=lambda category: category.probability)
-        says = f'"{recognition.title}" holds "{most.category}" for most probable ({most.probability:.0%})'
+        says = f'"{recognition.title}" holds "{most.category}" for most probable ({percent(most.probability)})'
         if outlined and normal > 0.5:
             return self.found(AMBER, f"A region is outlined, but {says}. One of them is wrong: look at the picture.")
         if not outlined and normal < 0.5:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..analysis import CategoryProbability, ImageInfo, Recognition
 from ..errors import InvalidModelError, InvalidSettingError, UnsupportedImageError
+from ..percent import percent
 from ..prevalence import checked_prevalence
 from ..progress import Progress
 from . import criterion, linear, network
@@ -149,8 +150,8 @@ def _summary(model: Model, info: ImageInfo, assessment: Assessment) -> str:
     if assessment.reason:
         return f"{model.title}: not assessed. {assessment.reason}"
     top = max(assessment.categories, key=lambda row: row.probability)
-    interval = f"{_percent(top.lower)} to {_percent(top.upper)}"
-    parts = [f"{model.title}: {top.category}, probability {_percent(top.probability)} (interval {interval})."]
+    interval = f"{percent(top.lower)} to {percent(top.upper)}"
+    parts = [f"{model.title}: {top.category}, probability {percent(top.probability)} (interval {interval})."]
     if assessment.remark:
         parts.append(f"{assessment.remark}.")
     parts.append(_set_in_words(assessment.categories, model.coverage))
@@ -160,16 +161,7 @@ def _summary(model: Model, info: ImageInfo, assessment: Assessment) -> str:
 def _set_in_words(categories: tuple[CategoryProbability, ...], coverage: float) -> str:
     members = [row.category for row in categories if row.in_prediction_set]
     if not members:
-        return f"No category is compatible at {_percent(coverage)} coverage: the image is not typical of any."
+        return f"No category is compatible at {percent(coverage)} coverage: the image is not typical of any."
     if len(members) == len(categories):
-        return f"No category can be excluded at {_percent(coverage)} coverage."
-    return f"Compatible at {_percent(coverage)} coverage: {', '.join(members)}."
-
-
-def _percent(share: float) -> str:
-    """Return a share in percent, without claiming certainty that rounding would invent."""
-    if share < 0.01:
-        return "<1 %"
-    if share > 0.99:
-        return ">99 %"
-    return f"{100 * share:.0f} %"
+        return f"No category can be excluded at {percent(coverage)} coverage."
+    return f"Compatible at {percent(coverage)} coverage: {', '.join(members)}."

@@ -13,7 +13,8 @@ import SimpleITK as sitk
 from ..analysis import Analysis, Recognition
 from ..errors import MissingPackageError
 from ..export.atomic import replacing
-from .words import NOTICE, measurement_words, percent, recognition_words
+from ..percent import percent
+from .words import NOTICE, measurement_words, recognition_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from ..analysis import Measurement, Recognition
+from ..percent import percent
 
-__all__ = ["NOTICE", "measurement_words", "percent", "recognition_words"]
+__all__ = ["NOTICE", "measurement_words", "recognition_words"]
 
 NOTICE = "For research use only. Not a medical device; not for clinical decisions."
 
@@ -27,12 +28,3 @@ def recognition_words(recognition: Recognition) -> str:
         return recognition.summary
     best = max(recognition.categories, key=lambda row: row.probability)
     return f"{recognition.title}: {best.category} ({percent(best.probability)})."
-
-
-def percent(probability: float) -> str:
-    """Say a probability in percent; nothing but certainty is 0 % or 100 %."""
-    if 0 < probability < 0.01:
-        return "<1 %"
-    if 0.99 < probability < 1:
-        return ">99 %"
-    return f"{100 * probability:.0f} %"

@@ -57,6 +57,15 @@ def test_analyze_tells_what_was_not_assessed_and_where_to_look(discs_file, tmp_p
     assert "research use only" in told.lower()
 
 
+def test_analyze_tells_what_quality_control_doubts_and_says_nothing_twice(discs_file, tmp_path, capsys):
+    run(["analyze", str(discs_file), "-p", "generic-2d", "-o", str(tmp_path / "r"), "--no-picture"])
+    record = json.loads((tmp_path / "r" / "analysis.json").read_text(encoding="utf-8"))
+    told = capsys.readouterr().out
+    doubts = [finding for finding in record["quality"] if finding["level"] != "green"]
+    assert f"Quality control: {doubts[0]['level'] if doubts else 'green'}" in told
+    assert all(told.count(finding["reason"]) == 1 for finding in doubts)
+
+
 def test_a_model_and_a_prevalence_can_be_stated(discs_file, tmp_path, capsys):
     arguments = ["analyze", str(discs_file), "-p", "generic-2d", "-o", str(tmp_path / "r"), "--no-picture"]
     assert run([*arguments, "--model", "emphysema-extent", "--json"]) == 0

@@ -36,8 +36,8 @@ def findings(case: QualityCase) -> list:
     [
         (True, 0.03, "green", "A region is outlined, and"),
         (False, 0.97, "green", "Nothing is outlined, and"),
-        (True, 0.97, "amber", '"Normal" for most probable (97%). One of them is wrong'),
-        (False, 0.03, "amber", '"Malignant lesion" for most probable (97%). Look at the picture, and outline by hand'),
+        (True, 0.97, "amber", '"Normal" for most probable (97 %). One of them is wrong'),
+        (False, 0.03, "amber", '"Malignant lesion" for most probable (97 %). Look at the picture, and outline by hand'),
     ],
 )
 def test_outline_and_model_are_compared(outlined, normal, level, words):

@@ -5,14 +5,15 @@ import math
 import pytest
 
 from MedImageAnalysisLib.analysis import CategoryProbability, Measurement, Recognition
-from MedImageAnalysisLib.report.words import measurement_words, percent, recognition_words
+from MedImageAnalysisLib.percent import percent
+from MedImageAnalysisLib.report.words import measurement_words, recognition_words
 
 
 @pytest.mark.parametrize(
     ("probability", "words"),
-    [(0.0, "0 %"), (0.004, "<1 %"), (0.126, "13 %"), (0.5, "50 %"), (0.996, ">99 %"), (1.0, "100 %")],
+    [(0.0, "<1 %"), (0.004, "<1 %"), (0.126, "13 %"), (0.5, "50 %"), (0.996, ">99 %"), (1.0, ">99 %")],
 )
-def test_nothing_but_certainty_is_0_or_100_percent(probability, words):
+def test_no_probability_is_said_to_be_certain(probability, words):
     assert percent(probability) == words
 
 
