@@ -140,6 +140,13 @@ def test_the_size_of_what_is_cut_off_is_not_judged(lung_labels):
     assert level_of(case_of(lung_labels[48:60].copy()), "plausible-size") is None
 
 
+def test_a_structure_that_is_cut_off_may_be_small_but_not_too_large():
+    labels = np.ones((110, 160, 160), np.uint8)
+    findings = list(CHECKS["plausible-size"]()(case_of(labels, np.zeros(labels.shape))))
+    assert findings[0].level == "amber"
+    assert "22528 mL" in findings[0].reason
+
+
 def test_doubts_about_the_kind_of_image_are_amber(lung_labels):
     case = case_of(lung_labels)
     doubted = QualityCase(case.image, case.segmentation, (), doubts=("The image says body part KNEE.",))

@@ -32,9 +32,9 @@ class BreastUltrasound(TwoEngineMethod):
     """Lesions on a B-mode picture of the breast, the skin at the top; the segment is empty where there is none.
 
     Either a small network sees the whole picture (:mod:`.network`) and another one what it found from close by
-    (:mod:`.close_look`), or a cascade of pixel classifiers looks for
-    suspicious regions, another outlines each closely, and what outlines look like tells how well each will fit
-    (:mod:`.lesion`). See `Docs/presets/breast-ultrasound.md` for data and accuracy of both.
+    (:mod:`.close_look`), or a cascade of pixel classifiers looks for suspicious regions, another outlines each closely,
+    and what outlines look like tells how well each will fit (:mod:`.lesion`). See `Docs/presets/breast-ultrasound.md`
+    for data and accuracy of both.
     """
 
     name = "breast-ultrasound"
