@@ -33,7 +33,7 @@ _MOST_SHARE = 2.5
 # the scalp is much brighter than the brain. So a large brain is looked for more strictly too, nearer to its
 # intensities. If this much of it is farther than this from the strict one, it had leaked: whole ones have 0 to 0.04 of
 # their volume there, leaks 0.1 to 0.2.
-_LARGE_MM3 = 1.5e6
+_LARGE_MM3 = 1.3e6
 _STRICT_SHARE = 1.3
 _FAR_MM, _LEAKED_SHARE = 10.0, 0.07
 # Bridges to eyes, muscle and marrow are thinner than twice this.
