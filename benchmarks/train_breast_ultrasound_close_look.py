@@ -1,7 +1,7 @@
 """Train the network that outlines breast lesions closely, for the method `breast-ultrasound`.
 
 Data: the training part of breast_ultrasound_busi (Al-Dhabyani et al. 2020, doi:10.1016/j.dib.2019.104863, CC BY 4.0).
-Needs torch, onnx and onnxruntime beside the rest; about twelve minutes of one core per member.
+Needs torch, onnx and onnxruntime beside the rest; about thirteen minutes of one core per member.
 
     python benchmarks/train_breast_ultrasound_close_look.py --library MedImageAnalysis/MedImageAnalysisLib
 
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from breast_ultrasound.close_look import CloseLook, Together, train_close_look, unseen_fit
+from breast_ultrasound.fit import stored
 from breast_ultrasound.views import Pictures
 from common.data import add_data_option
 from MedImageAnalysisLib.progress import Progress
@@ -33,16 +34,14 @@ MEMBERS = range(OUTLINERS)
 
 def member(pictures: Pictures, fold: np.ndarray, left: int, work: Path) -> CloseLook:
     """Return the member that has not seen a fold, trained if it is not stored."""
-    path = work / f"close-look-{left}.pt"
-    if not path.is_file():
+
+    def train() -> CloseLook:
         unseen = pictures.part(fold == left)
-        made = train_close_look(
+        return train_close_look(
             pictures.part(fold != left), SEED + left, EPOCHS, lambda each: f"Dice {unseen_fit(each, unseen):.3f}"
         )
-        torch.save(made.state_dict(), path)
-    made = CloseLook()
-    made.load_state_dict(torch.load(path, weights_only=True))
-    return made.eval()
+
+    return stored(work / f"close-look-{left}.pt", CloseLook(), train)
 
 
 def main() -> None:

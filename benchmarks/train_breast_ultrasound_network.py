@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from breast_ultrasound.fit import seen, train_member
+from breast_ultrasound.fit import seen, stored, train_member
 from breast_ultrasound.net import Member
 from breast_ultrasound.recognizer import Outliner, Recognizer, experts, left_out
 from breast_ultrasound.views import CANVAS, Pictures, halved, read_pictures
@@ -93,14 +93,12 @@ RECIPE = NetworkRecipe(
 
 def member(pictures: Pictures, fold: np.ndarray, left: int, work: Path) -> Member:
     """Return the member that has not seen a fold, trained if it is not stored."""
-    path = work / f"member-{left}.pt"
-    if not path.is_file():
+
+    def train() -> Member:
         unseen = pictures.part(fold == left)
-        made = train_member(pictures.part(fold != left), SEED + left, EPOCHS, lambda each: watched(each, unseen))
-        torch.save(made.state_dict(), path)
-    made = Member()
-    made.load_state_dict(torch.load(path, weights_only=True))
-    return made.eval()
+        return train_member(pictures.part(fold != left), SEED + left, EPOCHS, lambda each: watched(each, unseen))
+
+    return stored(work / f"member-{left}.pt", Member(), train)
 
 
 def watched(network: Member, pictures: Pictures) -> str:

@@ -20,7 +20,7 @@ from MedImageAnalysisLib.segmentation.breast_ultrasound.close_look import croppe
 from MedImageAnalysisLib.segmentation.pixel_classifier.frame import Frame
 
 from .fit import BATCH, descended
-from .net import Block, bigger, layer
+from .net import Block, bigger, layer, soft_dice
 from .views import CANVAS, Pictures, varied_closely, whole
 
 __all__ = ["CloseLook", "Together", "on_picture", "train_close_look", "unseen_fit"]
@@ -111,10 +111,8 @@ def on_picture(square: Frame) -> tuple[float, float, float]:
 
 def _loss(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Return cross-entropy and Dice loss."""
-    p = torch.sigmoid(logits)
-    overlap = 2 * (p * truth).sum(dim=(1, 2, 3)) + 1.0
-    dice = overlap / (p.sum(dim=(1, 2, 3)) + truth.sum(dim=(1, 2, 3)) + 1.0)
-    return 2 * F.binary_cross_entropy_with_logits(logits, truth) + (1 - dice).mean()
+    missed = 1 - soft_dice(torch.sigmoid(logits), truth)
+    return 2 * F.binary_cross_entropy_with_logits(logits, truth) + missed.mean()
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -89,6 +90,14 @@ def descended(
             said = watch(average.eval())
             print(f"epoch {epoch + 1}: {time.process_time():.0f} s, loss {total / steps:.3f}, {said}", flush=True)
     return average.eval()
+
+
+def stored(path: Path, network: _Network, train: Callable[[], _Network]) -> _Network:
+    """Return a network with the weights in a file, ready to be asked; it is trained first if there is no such file."""
+    if not path.is_file():
+        torch.save(train().state_dict(), path)
+    network.load_state_dict(torch.load(path, weights_only=True))
+    return network.eval()
 
 
 def _follow(average: nn.Module, network: nn.Module) -> None:

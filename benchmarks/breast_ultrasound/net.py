@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["Member", "Stranger", "losses", "signs_of"]
+__all__ = ["Member", "Stranger", "losses", "signs_of", "soft_dice"]
 
 WIDTHS = (16, 32, 64, 88, 96)
 PYRAMID = 56
@@ -111,6 +111,12 @@ def proportion(weight: torch.Tensor, least: float = 2.0) -> torch.Tensor:
     return weight / torch.clamp(weight.sum(dim=(2, 3), keepdim=True), min=least)
 
 
+def soft_dice(p: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Return the Dice coefficient (batch,) of probabilities and shares; 1 where there is nothing in both."""
+    overlap = 2 * (p * truth).sum(dim=(1, 2, 3)) + 1.0
+    return overlap / (p.sum(dim=(1, 2, 3)) + truth.sum(dim=(1, 2, 3)) + 1.0)
+
+
 def losses(
     outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor],
     mask: torch.Tensor,
@@ -130,10 +136,8 @@ def losses(
     for logits, weight in ((fine, 1.0), (coarse, 0.4)):
         truth = F.adaptive_avg_pool2d(mask, logits.shape[-2:])
         p = torch.sigmoid(logits)
-        overlap = 2 * (p * truth).sum(dim=(1, 2, 3)) + 1.0
-        dice = overlap / (p.sum(dim=(1, 2, 3)) + truth.sum(dim=(1, 2, 3)) + 1.0)
         has = (category > 0).float()
-        missed = ((1 - dice) * has).sum() / has.sum().clamp(min=1)
+        missed = ((1 - soft_dice(p, truth)) * has).sum() / has.sum().clamp(min=1)
         total = total + weight * (2 * F.binary_cross_entropy_with_logits(logits, truth) + missed)
     return total
 

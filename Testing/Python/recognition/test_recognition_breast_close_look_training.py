@@ -1,4 +1,4 @@
-"""What the network that sees breast lesions closely learns from is what it will see, and it learns."""
+"""The network that sees breast lesions closely learns from what it will see, the same way each time."""
 
 import sys
 from pathlib import Path

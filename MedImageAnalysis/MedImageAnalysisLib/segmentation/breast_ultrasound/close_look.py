@@ -15,6 +15,7 @@ import numpy as np
 from ...networks import load_network
 from ..pixel_classifier.frame import Frame
 from ..pixel_classifier.outline import bounds
+from .network import probability_of
 
 __all__ = ["LEAST_SIDE", "MARGIN", "OVERSAMPLING", "SIZE", "cropped", "seen_closely", "square_around"]
 
@@ -48,7 +49,7 @@ def seen_closely(canvas: np.ndarray, square: Frame) -> np.ndarray:
     network = load_network(Path(str(resources.files(__package__))) / _WEIGHTS)
     content = cropped(canvas, square)
     first, mirrored = network.run({"image": np.stack([content, content[:, ::-1]])[:, None]})["lesion"][:, 0]
-    return 1 / (1 + np.exp(-(first + mirrored[:, ::-1]).astype(np.float64) / 2))
+    return probability_of((first + mirrored[:, ::-1]) / 2)
 
 
 def square_around(mask: np.ndarray, side: int) -> Frame:

@@ -21,7 +21,7 @@ from ...imaging.canvas import area_average, ranked
 from ...networks import load_network
 from ..pixel_classifier.outline import levels
 
-__all__ = ["CANVAS", "Found", "Sight", "canvas_of", "look"]
+__all__ = ["CANVAS", "Found", "Sight", "canvas_of", "look", "probability_of"]
 
 CANVAS = 256
 
@@ -87,8 +87,9 @@ def look(canvas: np.ndarray) -> Sight:
     network = load_network(Path(str(resources.files(__package__))) / _WEIGHTS)
     found = network.run({"image": np.stack([canvas, canvas[:, ::-1]])[:, None]})
     logits = (found["lesion"][0, 0] + found["lesion"][1, 0, :, ::-1]) / 2
-    return Sight(_probability(logits), float(_probability(found["presence"].mean())))
+    return Sight(probability_of(logits), float(probability_of(found["presence"].mean())))
 
 
-def _probability(logits: np.ndarray) -> np.ndarray:
+def probability_of(logits: np.ndarray) -> np.ndarray:
+    """Return the probabilities of log-odds."""
     return 1 / (1 + np.exp(-logits.astype(np.float64)))
