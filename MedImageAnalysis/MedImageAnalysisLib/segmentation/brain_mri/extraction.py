@@ -1,4 +1,4 @@
-"""The brain within the head: a grown surface, cut free of what still hangs on it.
+"""The brain within the head: a closed surface that is grown again and again, and what of it is brain tissue.
 
 All lengths are in millimeters; the work is done on a grid along the axes of the patient, so that the way in which the
 slices were acquired does not matter.
@@ -7,7 +7,7 @@ slices were acquired does not matter.
 from __future__ import annotations
 
 import itertools
-from contextlib import suppress
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
@@ -17,32 +17,35 @@ from ...imaging.filters import gaussian_smooth
 from ...imaging.masks import bounding_box, largest_component
 from ...imaging.pixels import image_like, mask_image, view
 from ...progress import Progress, run_filter
-from .surface import HeadIntensities, brain_surface, head_intensities, inside
+from .levels import TissueLevels, tissue_levels
+from .stripped import stripped_brain
+from .surface import HeadIntensities, ball_of, brain_surface, head_intensities, inside
 
-__all__ = ["distance_to", "extract_brain"]
+__all__ = ["extract_brain"]
 
 _STEP_MM = 1.5
 _MAXIMUM_EXTENT_MM = 700.0
 _LEAST_EXTENT_MM = 60.0
-# Deeper inside than this, the first surface holds brain for certain.
-_CORE_DEPTH_MM = 12.0
-# Tissue lies between these multiples of the median of the core, whatever the weighting.
-_LEAST_SHARE = 0.55
-_MOST_SHARE = 2.5
-# In thick slices the skull is blurred and the surface may get out through it, the more so with contrast agent, where
-# the scalp is much brighter than the brain. So a large brain is looked for more strictly too, nearer to its
-# intensities. If this much of it is farther than this from the strict one, it had leaked: whole ones have 0 to 0.04 of
-# their volume there, leaks 0.1 to 0.2.
-_LARGE_MM3 = 1.3e6
-_STRICT_SHARE = 1.3
-_FAR_MM, _LEAKED_SHARE = 10.0, 0.07
-# Bridges to eyes, muscle and marrow are thinner than twice this.
-_BRIDGE_RADIUS_MM = 5.0
+# The first surface is strict, so that it does not get out through a thin skull; if it did all the same, a stricter one
+# is grown. In multiples of the fraction that is asked for.
+_FIRST_STRICTNESS, _MOST_FRACTION = (1.3, 1.5, 1.7), 0.95
+_LARGEST_ML = 1900.0
+# What the strict one has missed is regained in rounds while the brain is as small as no adult's, and in one last round
+# that is stricter again.
+_SMALLEST_ML = 1000.0
+_MOST_ROUNDS = 10
+_LEAST_CHANGE = 0.01
+_LAST_STRICTNESS = 1.24
+# Bridges to eyes, muscle and marrow are thinner than twice this, or than so much of the thickest side of a voxel.
+_BRIDGE_RADIUS_MM, _BRIDGE_VOXELS = 3.0, 0.75
+# The first surface holds what is brain but for so much; a round regains so much beyond its own.
+_FIRST_SLACK_MM, _REGAINED_MM = 2.0, 4.0
+# Deeper than this in a brain that was found, what is dark is filled, so that ventricles and sulci do not hold the
+# surface back.
+_FILLED_MM = 2.5
 # Sulci are narrower than twice this, and belong to the brain with the fluid in them.
 _SULCUS_RADIUS_MM = 8.0
-_SURFACE_SLACK_MM = 1.0
-# A head with less than this share outside of the first surface has been skull-stripped.
-_STRIPPED_SHARE = 0.02
+_NO_BRAIN = "No brain was found in this image: is it an MRI of the whole head?"
 
 
 def extract_brain(image: sitk.Image, fraction: float, progress: Progress) -> np.ndarray:
@@ -53,7 +56,7 @@ def extract_brain(image: sitk.Image, fraction: float, progress: Progress) -> np.
     image : sitk.Image
         3D, T1-, T2-weighted or FLAIR, with the bias field corrected.
     fraction : float
-        Where the first surface stops between background (0) and brain (1).
+        Where the border lies between background (0) and brain (1).
     progress : Progress
 
     Raises
@@ -61,45 +64,95 @@ def extract_brain(image: sitk.Image, fraction: float, progress: Progress) -> np.
     UnsupportedImageError
         If there is no head in the image, or nothing that could be a brain in it.
     """
-    upright = _upright(image, progress.part(0.0, 0.15))
-    head = head_intensities(upright)
-    brain = _brain_of(upright, head, fraction, _MOST_SHARE, progress.part(0.15, 0.55))
-    if np.count_nonzero(_within(brain)) * _STEP_MM**3 > _LARGE_MM3:
-        # Where the strict look finds nothing, it does not tell whether the first leaked; quality control sees the size.
-        with suppress(UnsupportedImageError):
-            strict = _brain_of(upright, head, (1 + fraction) / 2, _STRICT_SHARE, progress.part(0.55, 0.9))
-            brain = strict if _leaked(brain, strict) else brain
-    return _on_grid(brain, image, progress.part(0.9, 1.0))
+    progress.step("Looking for the brain")
+    stripped = stripped_brain(image)
+    if stripped is not None:
+        return stripped
+    upright = _upright(image, progress.part(0.05, 0.15))
+    bridge = max(_BRIDGE_RADIUS_MM, _BRIDGE_VOXELS * max(image.GetSpacing()))
+    search = _Search(upright, head_intensities(upright), fraction, bridge)
+    brain, levels = search.first_look(progress.part(0.15, 0.5))
+    if not levels.fluid_is_bright:
+        brain = search.regained(brain, levels, progress.part(0.5, 0.9))
+    brain = _with_sulci(brain, upright)
+    return _on_grid(image_like(distance_to(brain, upright), upright), image, progress.part(0.9, 1.0))
 
 
-def _within(distance: sitk.Image) -> np.ndarray:
-    """Return the voxels of a brain. Distances count from centers of voxels: the border is half a voxel farther out."""
-    return view(distance) < _STEP_MM / 2
+@dataclass(frozen=True)
+class _Search:
+    """The search for a brain in an upright image: brains are boolean arrays on its grid."""
+
+    upright: sitk.Image
+    head: HeadIntensities
+    fraction: float
+    bridge_mm: float
+
+    def first_look(self, progress: Progress) -> tuple[np.ndarray, TissueLevels]:
+        """Return a brain from which much may be missing, but in which little else is, and its intensities."""
+        for k, strictness in enumerate(_FIRST_STRICTNESS):
+            part = progress.part(k / len(_FIRST_STRICTNESS), (k + 1) / len(_FIRST_STRICTNESS))
+            surface = inside(*brain_surface(self.upright, self.head, self._strict(strictness), part), self.upright)
+            if not surface.any():
+                raise UnsupportedImageError(_NO_BRAIN)
+            levels = tissue_levels(self.upright, surface, self.head.threshold, self.fraction)
+            brain = self._brain_of(surface, levels, _FIRST_SLACK_MM)
+            if _milliliters(brain) <= _LARGEST_ML:
+                break
+        return brain, levels
+
+    def regained(self, brain: np.ndarray, levels: TissueLevels, progress: Progress) -> np.ndarray:
+        """Return the brain with what a first, strict look has missed of it."""
+        parts = [progress.part(k / (_MOST_ROUNDS + 1), (k + 1) / (_MOST_ROUNDS + 1)) for k in range(_MOST_ROUNDS + 1)]
+        for part in parts[:-1]:
+            if _milliliters(brain) > _SMALLEST_ML:
+                break
+            before, brain = brain, self._round(brain, levels, self.fraction, part)
+            if np.count_nonzero(before ^ brain) < _LEAST_CHANGE * np.count_nonzero(before):
+                break
+        whole = self._round(brain, levels, self._strict(_LAST_STRICTNESS), parts[-1])
+        return whole if _milliliters(whole) <= _LARGEST_ML else brain
+
+    def _strict(self, strictness: float) -> float:
+        return min(_MOST_FRACTION, strictness * self.fraction)
+
+    def _round(self, brain: np.ndarray, levels: TissueLevels, fraction: float, progress: Progress) -> np.ndarray:
+        """Grow a surface from within a brain, whose deep parts are filled, and return what is brain in and near it."""
+        deep = distance_to(brain, self.upright) < -_FILLED_MM
+        share = (view(self.upright) - self.head.lowest) / (levels.least - self.head.lowest) / 2
+        np.clip(share, 0, 1, out=share)
+        share[deep] = 1
+        even = HeadIntensities(0.0, 1.0, 0.1, 1.0, *ball_of(brain, self.upright))
+        surface = inside(*brain_surface(image_like(share, self.upright), even, fraction, progress), self.upright)
+        return self._brain_of(surface, levels, _REGAINED_MM, deep & surface)
+
+    def _brain_of(
+        self, surface: np.ndarray, levels: TissueLevels, slack: float, firm: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the brain proper within a surface and up to `slack` mm beyond: tissue, cut free of thin bridges."""
+        found = np.zeros(surface.shape, bool)
+        if not surface.any():
+            raise UnsupportedImageError(_NO_BRAIN)
+        box = bounding_box(surface, round(2 * _SULCUS_RADIUS_MM / _STEP_MM))
+        region = self.upright[tuple(slice(part.start, part.stop) for part in reversed(box))]
+        outside = distance_to(surface[box], region)
+        tissue = levels.holds(view(region))
+        if firm is not None:
+            tissue |= firm[box]
+        tissue &= outside < slack
+        kernel = largest_component(distance_to(~tissue, region) > self.bridge_mm)
+        if not kernel.any():
+            raise UnsupportedImageError(_NO_BRAIN)
+        brain = tissue & (distance_to(kernel, region) <= self.bridge_mm + _STEP_MM / 3)
+        found[box] = _with_sulci(brain, region) & (outside <= slack - _STEP_MM / 2)
+        return found
 
 
-def _leaked(brain: sitk.Image, strict: sitk.Image) -> bool:
-    """Tell whether much of a brain is far from a stricter one; both are distances, in boxes of one grid."""
-    there = sitk.Resample(strict, brain, sitk.Transform(), sitk.sitkNearestNeighbor, 2 * _FAR_MM)
-    return bool((view(there)[_within(brain)] > _FAR_MM).mean() > _LEAKED_SHARE)
+def _with_sulci(brain: np.ndarray, image: sitk.Image) -> np.ndarray:
+    """Close the sulci and fill the ventricles."""
+    from scipy.ndimage import binary_fill_holes
 
-
-def _brain_of(
-    upright: sitk.Image, head: HeadIntensities, fraction: float, most_share: float, progress: Progress
-) -> sitk.Image:
-    """Return the distance in mm from the brain, negative within, in a box around where it lies."""
-    surface = brain_surface(upright, head, fraction, progress.part(0.0, 0.6))
-    first = inside(*surface, upright)
-    if not first.any():
-        raise UnsupportedImageError("No brain was found in this image: is it an MRI of the whole head?")
-    box = bounding_box(first, round(3 * _SULCUS_RADIUS_MM / _STEP_MM))
-    region = upright[tuple(slice(part.start, part.stop) for part in reversed(box))]
-    head_mask = view(region) > head.threshold
-    if np.count_nonzero(head_mask & ~first[box]) < _STRIPPED_SHARE * np.count_nonzero(head_mask):
-        # Nothing lies around the brain: somebody has stripped the skull already.
-        brain = _with_sulci(head_mask, region)
-    else:
-        brain = _cut_free(region, first[box], most_share, progress.part(0.6, 1.0))
-    return image_like(distance_to(brain, region), region)
+    grown = distance_to(brain, image) <= _SULCUS_RADIUS_MM
+    return binary_fill_holes((distance_to(~grown, image) > _SULCUS_RADIUS_MM) | brain)
 
 
 def distance_to(mask: np.ndarray, reference: sitk.Image) -> np.ndarray:
@@ -108,6 +161,10 @@ def distance_to(mask: np.ndarray, reference: sitk.Image) -> np.ndarray:
         mask_image(mask, reference), insideIsPositive=False, squaredDistance=False, useImageSpacing=True
     )
     return view(distance)
+
+
+def _milliliters(brain: np.ndarray) -> float:
+    return np.count_nonzero(brain) * _STEP_MM**3 / 1000
 
 
 def _upright(image: sitk.Image, progress: Progress) -> sitk.Image:
@@ -130,41 +187,12 @@ def _upright(image: sitk.Image, progress: Progress) -> sitk.Image:
     return run_filter(resample, smooth, progress=progress.part(0.6, 1.0))
 
 
-def _cut_free(image: sitk.Image, first: np.ndarray, most_share: float, progress: Progress) -> np.ndarray:
-    """Return the brain proper of what the first surface encloses."""
-    message = "Cutting the brain free"
-    progress.step(message)
-    outside = distance_to(first, image)
-    tissue = _tissue(view(image), outside, most_share)
-    progress.step(message, 0.3)
-    kernel = largest_component(distance_to(~tissue, image) > _BRIDGE_RADIUS_MM)
-    if not kernel.any():
-        raise UnsupportedImageError("No brain was found in this image: is it an MRI of the whole head?")
-    progress.step(message, 0.6)
-    brain = tissue & (distance_to(kernel, image) <= _BRIDGE_RADIUS_MM)
-    return _with_sulci(brain, image) & (outside <= _SURFACE_SLACK_MM)
-
-
-def _with_sulci(brain: np.ndarray, image: sitk.Image) -> np.ndarray:
-    """Close the sulci and fill the ventricles."""
-    from scipy.ndimage import binary_fill_holes
-
-    grown = distance_to(brain, image) <= _SULCUS_RADIUS_MM
-    return binary_fill_holes((distance_to(~grown, image) > _SULCUS_RADIUS_MM) | brain)
-
-
-def _tissue(values: np.ndarray, outside: np.ndarray, most_share: float) -> np.ndarray:
-    """Return the voxels within the first surface whose intensities are those of its core."""
-    core = values[outside < -_CORE_DEPTH_MM]
-    if core.size == 0:
-        raise UnsupportedImageError("No brain was found in this image: is it an MRI of the whole head?")
-    median = np.median(core)
-    within = (values > _LEAST_SHARE * median) & (values < most_share * median)
-    return within & (outside < 2 * _SURFACE_SLACK_MM)
-
-
 def _on_grid(distance: sitk.Image, image: sitk.Image, progress: Progress) -> np.ndarray:
+    """Return the voxels of an image that lie in a brain, whose distance is given on another grid.
+
+    Distances count from centers of voxels: the border is half a voxel farther out.
+    """
     resample = sitk.ResampleImageFilter()
     resample.SetReferenceImage(image)
     resample.SetDefaultPixelValue(_STEP_MM)
-    return _within(run_filter(resample, distance, progress=progress))
+    return view(run_filter(resample, distance, progress=progress)) < _STEP_MM / 2

@@ -15,7 +15,7 @@ from ...errors import UnsupportedImageError
 from ...imaging.pixels import view
 from ...progress import Progress
 
-__all__ = ["HeadIntensities", "brain_surface", "head_intensities", "inside"]
+__all__ = ["HeadIntensities", "ball_of", "brain_surface", "head_intensities", "inside"]
 
 # Smith 2002: radii of curvature between which smoothing sets in, and how far inward the intensities are searched.
 _LEAST_RADIUS_MM = 3.33
@@ -87,6 +87,15 @@ def head_intensities(image: sitk.Image) -> HeadIntensities:
     near = near[near < highest]
     median = float(np.median(near)) if near.size else highest
     return HeadIntensities(lowest, highest, threshold, median, center, radius)
+
+
+def ball_of(mask: np.ndarray, image: sitk.Image) -> tuple[tuple[float, float, float], float]:
+    """Return the center of gravity of a mask and the radius of the ball with its volume, in mm."""
+    positions = np.argwhere(mask)
+    center = image.TransformContinuousIndexToPhysicalPoint(
+        tuple(float(index) for index in positions.mean(axis=0)[::-1])
+    )
+    return center, float((0.75 / np.pi * len(positions) * np.prod(image.GetSpacing())) ** (1 / 3))
 
 
 def brain_surface(
