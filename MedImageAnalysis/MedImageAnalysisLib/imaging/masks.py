@@ -1,4 +1,4 @@
-"""What several steps and methods ask of masks: the box around them, and their connected components."""
+"""What several steps and methods ask of masks: the box around them, their connected components, distances to them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import SimpleITK as sitk
 
-from .pixels import view
+from .pixels import mask_image, view
 
-__all__ = ["bounding_box", "component_sizes", "components", "largest_component"]
+__all__ = ["bounding_box", "component_sizes", "components", "distance_to", "largest_component"]
 
 
 def bounding_box(array: np.ndarray, margin: int | Sequence[int] = 0) -> tuple[slice, ...] | None:
@@ -63,3 +63,16 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
     """Return the largest connected component of a mask, the first of equal ones; nothing if the mask is empty."""
     labels = components(mask)
     return (labels == component_sizes(labels).argmax()) & mask
+
+
+def distance_to(mask: np.ndarray, reference: sitk.Image) -> np.ndarray:
+    """Return the distance in mm of each voxel to the nearest voxel of a mask, as float32; 0 or less within it.
+
+    References
+    ----------
+    Maurer, Qi, Raghavan 2003, doi:10.1109/TPAMI.2003.1177156.
+    """
+    distance = sitk.SignedMaurerDistanceMap(
+        mask_image(mask, reference), insideIsPositive=False, squaredDistance=False, useImageSpacing=True
+    )
+    return view(distance)

@@ -11,12 +11,11 @@ import SimpleITK as sitk
 from ..analysis import Segmentation
 from ..errors import UnsupportedImageError
 from ..imaging.filters import gaussian_smooth
-from ..imaging.masks import component_sizes, components
+from ..imaging.masks import component_sizes, components, distance_to
 from ..imaging.pixels import image_like, mask_image, require_scalar, view
 from ..parameters import parameter
 from ..progress import Progress
 from ..terminology import segment
-from .brain_mri.extraction import distance_to
 from .generic.components import voxels_of_ball
 from .method import METHODS, SegmentationMethod
 

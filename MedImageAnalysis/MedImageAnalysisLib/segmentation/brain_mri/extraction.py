@@ -14,8 +14,8 @@ import SimpleITK as sitk
 
 from ...errors import UnsupportedImageError
 from ...imaging.filters import gaussian_smooth
-from ...imaging.masks import bounding_box, largest_component
-from ...imaging.pixels import image_like, mask_image, view
+from ...imaging.masks import bounding_box, distance_to, largest_component
+from ...imaging.pixels import image_like, view
 from ...progress import Progress, run_filter
 from .levels import TissueLevels, tissue_levels
 from .stripped import stripped_brain
@@ -153,14 +153,6 @@ def _with_sulci(brain: np.ndarray, image: sitk.Image) -> np.ndarray:
 
     grown = distance_to(brain, image) <= _SULCUS_RADIUS_MM
     return binary_fill_holes((distance_to(~grown, image) > _SULCUS_RADIUS_MM) | brain)
-
-
-def distance_to(mask: np.ndarray, reference: sitk.Image) -> np.ndarray:
-    """Return the distance in mm of each voxel to the nearest voxel of a mask, as float32; 0 or less within it."""
-    distance = sitk.SignedMaurerDistanceMap(
-        mask_image(mask, reference), insideIsPositive=False, squaredDistance=False, useImageSpacing=True
-    )
-    return view(distance)
 
 
 def _milliliters(brain: np.ndarray) -> float:

@@ -8,7 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...errors import UnsupportedImageError
-from ...imaging.pixels import mask_image, view
+from ...imaging.masks import distance_to
+from ...imaging.pixels import view
 
 __all__ = ["TissueLevels", "tissue_levels"]
 
@@ -29,10 +30,11 @@ _BEYOND_SHARE, _BEYOND_FACTOR = 0.5, 1.6
 
 @dataclass(frozen=True)
 class TissueLevels:
-    """Gray and white matter lie between `least` and `most`; fluid is darker, or brighter as in T2."""
+    """Gray and white matter lie between `least` and `most`, few above `brightest`; fluid is darker, in T2 brighter."""
 
     least: float
     most: float
+    brightest: float
     fluid_is_bright: bool
 
     def holds(self, values: np.ndarray) -> np.ndarray:
@@ -47,7 +49,7 @@ def tissue_levels(image: sitk.Image, surface: np.ndarray, threshold: float, frac
     ----------
     image : sitk.Image
     surface : numpy.ndarray of bool
-        The rough brain.
+        A rough brain.
     threshold : float
         Between background and head.
     fraction : float
@@ -58,14 +60,9 @@ def tissue_levels(image: sitk.Image, surface: np.ndarray, threshold: float, frac
     UnsupportedImageError
         If nothing is inside the rough brain.
     """
-    depth = view(
-        sitk.SignedMaurerDistanceMap(
-            mask_image(surface, image), insideIsPositive=True, squaredDistance=False, useImageSpacing=True
-        )
-    )
-    values = view(image)
-    for least_depth in _CORE_DEPTHS_MM:
-        core = values[(depth > least_depth) & (values > threshold)]
+    outside, values = distance_to(surface, image), view(image)
+    for depth in _CORE_DEPTHS_MM:
+        core = values[(outside < -depth) & (values > threshold)]
         if core.size >= _LEAST_CORE_VOXELS:
             break
     if core.size == 0:
@@ -73,7 +70,8 @@ def tissue_levels(image: sitk.Image, surface: np.ndarray, threshold: float, frac
     dark, median, bright, fluid = (float(value) for value in np.percentile(core, _PERCENTILES))
     # Fluid is few, and far from the median on one side.
     if bright - median > median - dark and bright > _BRIGHT_FLUID_FACTOR * median:
-        return TissueLevels(fraction * median, median + _BRIGHT_FLUID_SHARE * (fluid - median), True)
+        return TissueLevels(fraction * median, median + _BRIGHT_FLUID_SHARE * (fluid - median), bright, True)
     fluid = min(dark, _MOST_FLUID_SHARE * median)
     least = fluid + _LEAST_SHARE * fraction * (median - fluid)
-    return TissueLevels(least, max(bright + _BEYOND_SHARE * (bright - median), _BEYOND_FACTOR * median), False)
+    most = max(bright + _BEYOND_SHARE * (bright - median), _BEYOND_FACTOR * median)
+    return TissueLevels(least, most, bright, False)

@@ -15,6 +15,7 @@ from ...imaging.histogram import Histogram
 from ...imaging.pixels import axis_lengths, view
 from ...progress import Progress
 from ..generic.clustering import k_means, smooth_classes
+from .levels import TissueLevels
 
 __all__ = ["Mixture", "fit_mixture", "mixed_classes"]
 
@@ -49,20 +50,24 @@ class Mixture:
         return np.interp(values, knots, np.arange(len(knots)) / 2).astype(np.float32)
 
 
-def fit_mixture(values: np.ndarray, region: np.ndarray) -> Mixture:
+def fit_mixture(values: np.ndarray, region: np.ndarray, levels: TissueLevels | None = None) -> Mixture:
     """Fit three Gaussians and the uniform mixtures of neighboring ones to the intensities of a region.
 
-    Expectation maximization on the histogram; mixed voxels have all shares of two tissues equally often.
+    Expectation maximization on the histogram; mixed voxels have all shares of two tissues equally often. It starts from
+    k-means and, where `levels` are given, from what is fluid by these and two classes of the rest; the likelier of both
+    fits is taken.
 
     Parameters
     ----------
     values, region : numpy.ndarray
         Intensities, and a boolean mask.
+    levels : TissueLevels, optional
+        Where fluid begins.
 
     Returns
     -------
     Mixture
-        The thresholds of k-means where the fit gives no ascending order.
+        The thresholds of k-means where no fit gives an ascending order.
 
     References
     ----------
@@ -70,26 +75,56 @@ def fit_mixture(values: np.ndarray, region: np.ndarray) -> Mixture:
     """
     histogram = Histogram.of(values, region)
     means, deviations, cuts = k_means(histogram, _TISSUES)
-    start = Mixture(means, np.array(cuts))
+    plain = Mixture(means, np.array(cuts))
     if len(means) < _TISSUES:
-        return start
+        return plain
+    starts = [(plain, deviations)]
+    if levels is not None:
+        starts += _beside_fluid(values, region, levels)
+    fits = [fit for fit in (_fitted(histogram, *start) for start in starts) if fit is not None]
+    return max(fits, key=lambda fit: fit[1])[0] if fits else plain
+
+
+def _beside_fluid(values: np.ndarray, region: np.ndarray, levels: TissueLevels) -> list[tuple[Mixture, np.ndarray]]:
+    """Return fluid as the levels tell it and the other two tissues by k-means, with their deviations; or nothing."""
+    fluid = region & (values > levels.most if levels.fluid_is_bright else values < levels.least)
+    rest = region & ~fluid
+    if not fluid.any() or not rest.any():
+        return []
+    means, deviations, cuts = k_means(Histogram.of(values, rest), _TISSUES - 1)
+    if len(means) < _TISSUES - 1:
+        return []
+    middle, deviation = float(np.median(values[fluid])), float(values[fluid].std())
+    if levels.fluid_is_bright:
+        start = Mixture(np.append(means, middle), np.append(cuts, (means[-1] + middle) / 2))
+        return [(start, np.append(deviations, deviation))]
+    return [
+        (Mixture(np.append(middle, means), np.append((middle + means[0]) / 2, cuts)), np.append(deviation, deviations))
+    ]
+
+
+def _fitted(histogram: Histogram, start: Mixture, deviations: np.ndarray) -> tuple[Mixture, float] | None:
+    """Return the mixture that is found from a start, and its mean log likelihood; None where its order is lost."""
     centers, counts = _coarse(histogram)
     weights = np.bincount(np.searchsorted(start.thresholds, centers), counts, _TISSUES)
     weights = np.append(weights * (1 - 2 * _MIXED_AT_START), (_MIXED_AT_START, _MIXED_AT_START))
     least = _LEAST_WIDTH * (centers[-1] - centers[0])
+    means, deviations = start.means, np.maximum(deviations, least)
     for _ in range(_ITERATIONS):
-        pure, mixed = _responsibilities(centers, counts, means, deviations, weights)
+        pure, mixed, density = _responsibilities(centers, counts, means, deviations, weights)
         weights = np.append(pure.sum(axis=1), mixed.sum(axis=(1, 2)))
         total = np.maximum(weights[:_TISSUES], 1e-9)
         means = pure @ centers / total
         spread = (pure * (centers - means[:, None]) ** 2).sum(axis=1) / total
         deviations = np.maximum(np.sqrt(spread), least)
-    fitted = _halfway(centers, means, pure, mixed)
-    ascending = np.diff([means[0], fitted[0], means[1], fitted[1], means[2]]) > 0
-    return Mixture(means, fitted) if ascending.all() else start
+    thresholds = _halfway(centers, means, pure, mixed)
+    ascending = np.diff([means[0], thresholds[0], means[1], thresholds[1], means[2]]) > 0
+    return (Mixture(means, thresholds), float(counts @ np.log(density))) if ascending.all() else None
 
 
-def mixed_classes(image: sitk.Image, region: np.ndarray, smoothness: float, progress: Progress) -> np.ndarray:
+def mixed_classes(
+    image: sitk.Image, region: np.ndarray, smoothness: float, progress: Progress, levels: TissueLevels | None = None
+) -> np.ndarray:
     """Return the prevailing tissue of each voxel of a region, 1 to 3 from dark to bright, smooth in space; else 0.
 
     Parameters
@@ -99,9 +134,15 @@ def mixed_classes(image: sitk.Image, region: np.ndarray, smoothness: float, prog
     smoothness : float
         Weight of the neighbors.
     progress : Progress
+    levels : TissueLevels, optional
+        Where fluid begins, and what is brighter than tissue (vessels after contrast agent).
     """
     values = view(image)
-    position = fit_mixture(values, _away_from_border(region, axis_lengths(image))).position(values)
+    if levels is not None and not levels.fluid_is_bright:
+        values = np.minimum(values, levels.brightest)
+    # What was masked away before holds no tissue.
+    inner = _away_from_border(region, axis_lengths(image)) & (values > values.min())
+    position = fit_mixture(values, inner if inner.any() else region, levels).position(values)
     classes = (1 + (position > 0.5).astype(np.uint8) + (position > 1.5)).astype(np.uint8) * region
     if smoothness > 0:
         tissues, deviations = np.arange(_TISSUES, dtype=float), np.full(_TISSUES, _DEVIATION)
@@ -129,8 +170,11 @@ def _coarse(histogram: Histogram) -> tuple[np.ndarray, np.ndarray]:
 
 def _responsibilities(
     centers: np.ndarray, counts: np.ndarray, means: np.ndarray, deviations: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Share the counts among the pure tissues, shape (3, bins), and their mixtures, shape (2, shares, bins)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Share the counts among the pure tissues, shape (3, bins), and their mixtures, shape (2, shares, bins).
+
+    The third array is the density of each bin, in arbitrary units, shape (bins,).
+    """
     shares = _SHARES[:, None]
     pure = weights[:_TISSUES, None] * _gauss(centers, means[:, None], deviations[:, None])
     mixed = np.stack(
@@ -143,8 +187,9 @@ def _responsibilities(
             for k in range(_TISSUES - 1)
         ]
     )  # fmt: skip
-    scale = counts / np.maximum(pure.sum(axis=0) + mixed.sum(axis=(0, 1)), 1e-30)
-    return pure * scale, mixed * scale
+    density = np.maximum(pure.sum(axis=0) + mixed.sum(axis=(0, 1)), 1e-30)
+    scale = counts / density
+    return pure * scale, mixed * scale, density
 
 
 def _gauss(x: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:

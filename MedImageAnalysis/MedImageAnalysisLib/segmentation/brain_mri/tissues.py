@@ -8,12 +8,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segmentation
-from ...imaging.masks import bounding_box, component_sizes, components
-from ...imaging.pixels import axis_lengths, mask_image, view
+from ...imaging.masks import bounding_box, component_sizes, components, distance_to
+from ...imaging.pixels import mask_image, view
 from ...progress import Progress
 from ...terminology import generic_segment
 from ..generic.clustering import TissueClasses
-from .extraction import distance_to
+from .levels import TissueLevels, tissue_levels
 from .mixture import mixed_classes
 
 __all__ = ["CONTRASTS", "classify_tissues"]
@@ -22,12 +22,14 @@ FLUID, GRAY, WHITE = 1, 2, 3
 # The tissues from dark to bright.
 _ORDERS = {"t1": (FLUID, GRAY, WHITE), "t2": (WHITE, GRAY, FLUID), "flair": (FLUID, WHITE, GRAY)}
 CONTRASTS = ("auto", *_ORDERS)
+# Between background (0) and brain (1).
+_BORDER_FRACTION = 0.5
 # In FLAIR gray and white matter are too close to tell mixed voxels of theirs and of fluid apart.
 _MIXED = ("t1", "t2")
-# White matter is told by its share of this shell (mm below the surface of the brain) and of the rim above it.
-_SHELL_MM = (8.0, 20.0)
-_RIM_MM = (1.0, 5.0)
-_DEPTH_STEP_MM = 2.0
+# Gray and white matter are told by this shell (mm below the surface of the brain), which is mostly white, and the rim
+# above it, of which half is gray: by their median and their upper quartile, where fluid mixes in least.
+_SHELL_MM, _RIM_MM = (8.0, 20.0), (2.0, 5.0)
+_COMPARED_PERCENTILES = (50.0, 75.0)
 # White matter is thicker than twice the first, and reaches no further than the second beyond where it is.
 _FILM_MM, _BESIDE_CORE_MM = 1.0, 2.0
 _LEAST_WHITE_MM3 = 1000.0
@@ -53,12 +55,10 @@ def classify_tissues(
     region = image[tuple(slice(part.start, part.stop) for part in reversed(box))]
     inside = brain[box]
     start = Segmentation((mask_image(np.ascontiguousarray(inside), region),), (generic_segment("Brain", 1),))
-    found = contrast
-    if contrast == "auto":
-        rough = TissueClasses(classes=3, smoothness=0, region="previous")
-        found = _contrast(view(rough(region, start, progress.part(0.0, 0.2)).labelmap), axis_lengths(image))
+    levels = tissue_levels(region, inside, float(view(region).min()), _BORDER_FRACTION)
+    found = _weighting(region, inside, levels) if contrast == "auto" else contrast
     if found in _MIXED:
-        classes = mixed_classes(region, inside, smoothness, progress.part(0.2, 0.95))
+        classes = mixed_classes(region, inside, smoothness, progress.part(0.2, 0.95), levels)
     else:
         method = TissueClasses(classes=3, smoothness=smoothness, region="previous")
         classes = view(method(region, start, progress.part(0.2, 0.95)).labelmap)
@@ -82,18 +82,17 @@ def _films(white: np.ndarray, image: sitk.Image) -> np.ndarray:
     return white & (distance_to(large[pieces], image) > _BESIDE_CORE_MM) if large.any() else np.zeros_like(white)
 
 
-def _contrast(classes: np.ndarray, spacing: tuple[float, ...]) -> str:
-    """Tell the weighting by which of the three classes, from dark to bright, is the white matter: the deep one."""
-    strides = tuple(slice(None, None, max(1, int(_DEPTH_STEP_MM / length))) for length in spacing)
-    coarse = np.ascontiguousarray(np.pad(classes[strides], 1))
-    mask = sitk.GetImageFromArray((coarse > 0).view(np.uint8))
-    lengths = [part.step * length for part, length in zip(strides, spacing, strict=True)]
-    mask.SetSpacing(lengths[::-1])
-    depth = view(sitk.SignedMaurerDistanceMap(mask, insideIsPositive=True, squaredDistance=False, useImageSpacing=True))
-    deep, rim = (
-        np.bincount(coarse[(depth >= low) & (depth < high) & (coarse > 0)], minlength=4)[1:4]
-        for low, high in (_SHELL_MM, _RIM_MM)
+def _weighting(image: sitk.Image, brain: np.ndarray, levels: TissueLevels) -> str:
+    """Tell the weighting: in T2 fluid is bright, in T1 white matter is brighter than gray matter, in FLAIR darker."""
+    if levels.fluid_is_bright:
+        return "t2"
+    values, depth = view(image), -distance_to(brain, image)
+    tissue = levels.holds(values)
+    deep, rim = (values[tissue & (depth >= low) & (depth < high)] for low, high in (_SHELL_MM, _RIM_MM))
+    if not deep.size or not rim.size:
+        return "t1"
+    return (
+        "t1"
+        if np.prod(np.percentile(deep, _COMPARED_PERCENTILES) / np.percentile(rim, _COMPARED_PERCENTILES)) > 1
+        else "flair"
     )
-    # One voxel more in each keeps empty shells of very small images from dividing by zero.
-    white = int(np.argmax((deep + 1) / (rim + 1)))
-    return ("t2", "flair", "t1")[white]
