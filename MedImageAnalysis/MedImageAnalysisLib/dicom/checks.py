@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import GeometryError
 from .header import Plane
 
-__all__ = ["Stack", "arrange", "without_copies", "without_localizers"]
+__all__ = ["Stack", "arrange", "in_one_frame", "without_copies", "without_localizers"]
 
 _DIRECTION_TOLERANCE = 1e-3  # of a direction cosine
 _SAME_POSITION = 1e-3  # mm
@@ -67,6 +67,22 @@ def without_localizers(planes: Sequence[Plane]) -> tuple[tuple[Plane, ...], tupl
     if not slices or not left_out:
         return tuple(planes), ()
     return slices, (f"left out {_count(left_out, 'localizer', 'localizers')} found among the slices",)
+
+
+def in_one_frame(planes: Sequence[Plane]) -> tuple[tuple[Plane, ...], tuple[str, ...]]:
+    """Take the images of a series for ones in one frame of reference if each names another, and say so.
+
+    Some anonymizers give each image an identifier of its own. A frame that holds a single slice says nothing about how
+    the slices lie to each other; that two of them do not belong together shows where some share a frame.
+    """
+    frames = {plane.frame_of_reference for plane in planes}
+    if len(planes) < 3 or len(frames) < len(planes):
+        return tuple(planes), ()
+    together = tuple(replace(plane, frame_of_reference=planes[0].frame_of_reference) for plane in planes)
+    return together, (
+        f"each of the {len(planes)} images names a frame of reference of its own, as some anonymizers write: taken as "
+        "one volume by their positions",
+    )
 
 
 def arrange(planes: Sequence[Plane]) -> Stack:

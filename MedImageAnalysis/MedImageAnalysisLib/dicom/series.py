@@ -14,7 +14,7 @@ from ..errors import GeometryError, UnsupportedImageError
 from ..formats.color import LUMINANCE_CORRECTION
 from ..formats.limits import check_size
 from ..progress import Progress
-from .checks import Stack, arrange, without_copies, without_localizers
+from .checks import Stack, arrange, in_one_frame, without_copies, without_localizers
 from .description import PROJECTIONS, describe
 from .folder import Series, only_series, series_of_files
 from .header import Plane, planes, read_header, require_pydicom
@@ -58,10 +58,11 @@ def read_series(series: Series, color: str, progress: Progress) -> tuple[sitk.Im
     """
     found, copies = without_copies(series.planes)
     found, localizers = without_localizers(found)
+    found, frames = in_one_frame(found)
     first = found[0]
     _check_color(first, color)
     info, spacing = describe(series.header, first)
-    info = replace(info, corrections=copies + localizers)
+    info = replace(info, corrections=copies + localizers + frames)
     if len(found) == 1:
         pixels, info = _pixels(found, info, progress)
         return _single(pixels, first, spacing, info)

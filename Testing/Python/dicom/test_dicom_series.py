@@ -260,6 +260,16 @@ def test_slices_of_different_kinds_are_refused(folder, attributes, what):
         read_image(folder)
 
 
+def test_slices_that_each_name_a_frame_of_reference_of_their_own_are_one_volume_and_this_is_said(folder):
+    whole = read_image(write_series(folder)[0].parent)
+    for number, file in enumerate(sorted(folder.iterdir())):
+        rewrite(file, FrameOfReferenceUID=f"1.2.3.{100 + number}")
+    image = read_image(folder)
+    assert sitk.Hash(image.pixels) == sitk.Hash(whole.pixels)
+    assert image.pixels.GetOrigin() == whole.pixels.GetOrigin()
+    assert any("a frame of reference of its own" in note for note in image.info.corrections)
+
+
 def test_slices_of_different_sizes_are_refused(folder):
     write_series(folder)
     odd = image_dataset(np.zeros((9, 9), np.int16), position=(-20, 15, 0), spacing=(1, 2))
