@@ -85,6 +85,26 @@ def test_the_distance_of_slices_scales_the_score(distance):
     assert found["agatston_score"].value == pytest.approx(8 * distance / 3)
 
 
+def test_thin_slices_are_scored_as_the_thick_ones_that_they_make():
+    # Three slices of 1 mm of one plaque: averaged with their neighbors they have 110, 180, 250, 180 and 110 HU.
+    plaques = [(box(level, 10, 10, 4, 4), 250) for level in (4, 5, 6)]
+    image, segmentation = heart(plaques, spacing=(0.5, 0.5, 1.0))
+    calcium = sitk.GetArrayViewFromImage(segmentation.layers[1]) > 0
+    assert calcium[:, 12, 12].sum() == 3
+    # 4 mm2, three slices at a third of 3 mm: factors 1, 2, 1.
+    assert measured(image, segmentation)["agatston_score"].value == pytest.approx(4 * (1 + 2 + 1) / 3)
+
+
+def test_noise_in_thin_slices_does_not_count():
+    noisy = np.random.default_rng(2).normal(40, 35, (12, 60, 60)).astype(np.int16)
+    image, segmentation = heart([(np.s_[:], 131)], spacing=(0.8, 0.8, 1.0))
+    pixels = sitk.GetImageFromArray(noisy)
+    pixels.CopyInformation(image.pixels)
+    found = measured(MedicalImage(pixels, image.info), segmentation)
+    assert (noisy >= 130).sum() > 150
+    assert found["agatston_score"].value < 3
+
+
 def test_the_orientation_of_the_file_does_not_matter():
     plaques = [(box(3, 10, 10, 4, 4), 250), (box(4, 10, 10, 4, 2), 450)]
     image, segmentation = heart(plaques)

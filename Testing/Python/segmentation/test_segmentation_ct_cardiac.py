@@ -56,3 +56,13 @@ def test_bone_that_reaches_into_the_region_is_no_plaque():
     hu = torso.hu.copy()
     hu[24, front - 5 : front + 3, 46:48] = 400
     assert "vascular-calcification" not in masks(Torso(hu, torso.truth, torso.spacing).image(noise=8))
+
+
+def test_noise_in_thin_slices_is_no_plaque(torso):
+    # Slices of 4 mm, repeated to 1 mm each, with noise of their own.
+    hu = np.repeat(chest().hu, 4, axis=0) + np.random.default_rng(5).normal(0, 33, (4 * torso.hu.shape[0], 1, 1))
+    thin = Torso(hu.astype(np.int16), {}, (1.0, *torso.spacing[1:])).image(noise=30)
+    dense = sitk.GetArrayViewFromImage(thin) > 130
+    found = masks(thin)
+    assert dense[found["heart"]].sum() > 10
+    assert found.get("vascular-calcification", np.zeros(1)).sum() < 0.02 * dense[found["heart"]].sum()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...analysis import Measurement, MedicalImage, Segmentation
+from ...imaging.pixels import view
+from ...imaging.slices import as_thick_slices, slices_averaged
 from ...parameters import parameter
 from ...progress import Progress
 from .ct_values import Found, Quantity, doubt_hounsfield, found
@@ -21,7 +23,8 @@ _SCORE = Quantity(
     "1",
     "Sum over slices and lesions of area (mm2) times a factor by the lesion's highest intensity in that slice (1 from "
     "130 HU, 2 from 200, 3 from 300, 4 from 400 HU); lesions from 1 mm2. Defined for slices every 3 mm; for others the "
-    "sum is multiplied by distance / 3 mm. Calcifications of valves and of the aorta inside the region count too.",
+    "sum is multiplied by distance / 3 mm, and slices closer than 1.5 mm are first averaged with their neighbors to "
+    "about 3 mm, since their noise would count. Calcifications of valves and of the aorta inside the region count too.",
     "Agatston AS et al. J Am Coll Cardiol 1990;15:827. doi:10.1016/0735-1097(90)90282-T; distance of slices: "
     "McCollough CH et al. Radiology 2007;243:527. doi:10.1148/radiol.2432050808",
 )
@@ -40,7 +43,7 @@ _COUNT = Quantity(
     "Agatston AS et al. J Am Coll Cardiol 1990;15:827. doi:10.1016/0735-1097(90)90282-T",
 )
 _QUANTITIES = (_SCORE, _VOLUME, _COUNT)
-_STANDARD_DISTANCE_MM = 3.0
+_STANDARD_DISTANCE_MM, _THIN_MM = 3.0, 1.5
 _FACTOR_LIMITS_HU = (200, 300, 400)
 # Blood without contrast agent is near 40 HU; a heart whose middle is above this holds contrast agent.
 _CONTRAST_HU = 90
@@ -68,13 +71,14 @@ class AgatstonScore(ClinicalMeasure):
         if plaques is None:
             return tuple(quantity.of(0.0) for quantity in _QUANTITIES)
         progress.step(fraction=0.5)
-        return self._scored(plaques, _slice_axis(image))
+        axis = _slice_axis(image)
+        return self._scored(plaques, _thick(image, plaques, axis), axis)
 
-    def _scored(self, plaques: Found, axis: int) -> tuple[Measurement, ...]:
+    def _scored(self, plaques: Found, values: np.ndarray, axis: int) -> tuple[Measurement, ...]:
         from scipy import ndimage
 
         mask = np.moveaxis(plaques.mask, axis, 0)
-        values = np.moveaxis(plaques.values, axis, 0)
+        values = np.moveaxis(values, axis, 0)
         mask = mask & (values >= self.limit)
         distance = plaques.spacing[axis]
         area = math.prod(plaques.spacing) / distance
@@ -106,6 +110,17 @@ def _doubt(image: MedicalImage, segmentation: Segmentation) -> str:
     if np.median(heart.values[heart.mask]) > _CONTRAST_HU:
         return "The heart holds contrast agent, which cannot be told from calcium."
     return ""
+
+
+def _thick(image: MedicalImage, plaques: Found, axis: int) -> np.ndarray:
+    """Return the intensities in the box of the plaques, thin slices averaged with their neighbors in the image."""
+    count = slices_averaged(plaques.spacing[axis], _STANDARD_DISTANCE_MM, _THIN_MM)
+    box = [slice(first, first + size) for first, size in zip(plaques.start, plaques.mask.shape, strict=True)]
+    first, size = plaques.start[axis], plaques.mask.shape[axis]
+    before = min(first, count)
+    box[axis] = slice(first - before, first + size + count)
+    thick = as_thick_slices(view(image.pixels)[tuple(box)], axis, count)
+    return np.take(thick, range(before, before + size), axis=axis)
 
 
 def _slice_axis(image: MedicalImage) -> int:
