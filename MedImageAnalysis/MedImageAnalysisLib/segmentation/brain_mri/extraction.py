@@ -7,7 +7,7 @@ slices were acquired does not matter.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -30,6 +30,8 @@ _LEAST_EXTENT_MM = 60.0
 # is grown. In multiples of the fraction that is asked for.
 _FIRST_STRICTNESS, _MOST_FRACTION = (1.3, 1.5, 1.7), 0.95
 _LARGEST_ML = 1900.0
+# One that has shrunk onto less than this (ventricles as wide as in hydrocephalus) is grown from a larger ball.
+_COLLAPSED_ML, _LARGER_BALL = 400.0, 1.5
 # What the strict one has missed is regained in rounds while the brain is as small as no adult's, and in one last round
 # that is stricter again.
 _SMALLEST_ML = 1000.0
@@ -89,12 +91,16 @@ class _Search:
 
     def first_look(self, progress: Progress) -> tuple[np.ndarray, TissueLevels]:
         """Return a brain from which much may be missing, but in which little else is, and its intensities."""
-        for k, strictness in enumerate(_FIRST_STRICTNESS):
-            part = progress.part(k / len(_FIRST_STRICTNESS), (k + 1) / len(_FIRST_STRICTNESS))
-            surface = inside(*brain_surface(self.upright, self.head, self._strict(strictness), part), self.upright)
+        parts = progress.parts(len(_FIRST_STRICTNESS))
+        head = self.head
+        for strictness, part in zip(_FIRST_STRICTNESS, parts, strict=True):
+            surface = inside(*brain_surface(self.upright, head, self._strict(strictness), part), self.upright)
+            if _milliliters(surface) < _COLLAPSED_ML and head is self.head:
+                head = replace(head, radius=_LARGER_BALL * head.radius)
+                surface = inside(*brain_surface(self.upright, head, self._strict(strictness), part), self.upright)
             if not surface.any():
                 raise UnsupportedImageError(_NO_BRAIN)
-            levels = tissue_levels(self.upright, surface, self.head.threshold, self.fraction)
+            levels = tissue_levels(self.upright, surface, head.threshold, self.fraction)
             brain = self._brain_of(surface, levels, _FIRST_SLACK_MM)
             if _milliliters(brain) <= _LARGEST_ML:
                 break
@@ -102,14 +108,14 @@ class _Search:
 
     def regained(self, brain: np.ndarray, levels: TissueLevels, progress: Progress) -> np.ndarray:
         """Return the brain with what a first, strict look has missed of it."""
-        parts = [progress.part(k / (_MOST_ROUNDS + 1), (k + 1) / (_MOST_ROUNDS + 1)) for k in range(_MOST_ROUNDS + 1)]
-        for part in parts[:-1]:
+        *parts, last = progress.parts(_MOST_ROUNDS + 1)
+        for part in parts:
             if _milliliters(brain) > _SMALLEST_ML:
                 break
             before, brain = brain, self._round(brain, levels, self.fraction, part)
             if np.count_nonzero(before ^ brain) < _LEAST_CHANGE * np.count_nonzero(before):
                 break
-        whole = self._round(brain, levels, self._strict(_LAST_STRICTNESS), parts[-1])
+        whole = self._round(brain, levels, self._strict(_LAST_STRICTNESS), last)
         return whole if _milliliters(whole) <= _LARGEST_ML else brain
 
     def _strict(self, strictness: float) -> float:

@@ -16,10 +16,13 @@ __all__ = ["TissueLevels", "tissue_levels"]
 # Deeper inside than the first of these of which enough is left, there is brain for certain.
 _CORE_DEPTHS_MM = (6.0, 1.5)
 _LEAST_CORE_VOXELS = 6000
-# Dark, median, bright, fluid if that is bright: the few brightest voxels may be vessels full of contrast agent.
-_PERCENTILES = (2.0, 50.0, 98.5, 99.5)
+# Dark, median, bright, and fluid if that is bright. Vessels full of contrast agent have fewer voxels than are brighter
+# than "bright", fluid in T2 has more.
+_PERCENTILES = (2.0, 50.0, 97.0, 99.5)
 # Bright fluid is brighter than tissue by this factor at least, and begins here between median and fluid.
-_BRIGHT_FLUID_FACTOR, _BRIGHT_FLUID_SHARE = 1.6, 0.4
+_BRIGHT_FLUID_FACTOR, _BRIGHT_FLUID_SHARE = 1.45, 0.4
+# The brightest tissue is farther from the median than "bright" by this factor.
+_BRIGHTEST_FACTOR = 1.3
 # Where little fluid was met, the darkest voxels are not fluid: it has at most this share of the median.
 _MOST_FLUID_SHARE = 0.3
 # Where gray matter begins between fluid and median, as a share of the fraction that is asked for.
@@ -30,7 +33,10 @@ _BEYOND_SHARE, _BEYOND_FACTOR = 0.5, 1.6
 
 @dataclass(frozen=True)
 class TissueLevels:
-    """Gray and white matter lie between `least` and `most`, few above `brightest`; fluid is darker, in T2 brighter."""
+    """Gray and white matter lie between `least` and `most`, hardly any above `brightest`.
+
+    Fluid is darker, or brighter as in T2.
+    """
 
     least: float
     most: float
@@ -68,10 +74,11 @@ def tissue_levels(image: sitk.Image, surface: np.ndarray, threshold: float, frac
     if core.size == 0:
         raise UnsupportedImageError("No brain was found in this image: is it an MRI of the whole head?")
     dark, median, bright, fluid = (float(value) for value in np.percentile(core, _PERCENTILES))
+    brightest = median + _BRIGHTEST_FACTOR * (bright - median)
     # Fluid is few, and far from the median on one side.
     if bright - median > median - dark and bright > _BRIGHT_FLUID_FACTOR * median:
-        return TissueLevels(fraction * median, median + _BRIGHT_FLUID_SHARE * (fluid - median), bright, True)
+        return TissueLevels(fraction * median, median + _BRIGHT_FLUID_SHARE * (fluid - median), brightest, True)
     fluid = min(dark, _MOST_FLUID_SHARE * median)
     least = fluid + _LEAST_SHARE * fraction * (median - fluid)
     most = max(bright + _BEYOND_SHARE * (bright - median), _BEYOND_FACTOR * median)
-    return TissueLevels(least, most, bright, False)
+    return TissueLevels(least, most, brightest, False)

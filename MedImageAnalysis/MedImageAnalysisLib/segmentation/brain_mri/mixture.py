@@ -31,6 +31,8 @@ _DEVIATION = 0.3
 # The fit leaves out this much at the border of the region (mm), where enough remains (share).
 _BORDER_MM = 4.0
 _LEAST_INNER = 0.2
+# A fit may begin fluid within this factor of where the levels do.
+_AGREEMENT = 1.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +56,8 @@ def fit_mixture(values: np.ndarray, region: np.ndarray, levels: TissueLevels | N
     """Fit three Gaussians and the uniform mixtures of neighboring ones to the intensities of a region.
 
     Expectation maximization on the histogram; mixed voxels have all shares of two tissues equally often. It starts from
-    k-means and, where `levels` are given, from what is fluid by these and two classes of the rest; the likelier of both
-    fits is taken.
+    k-means and, where `levels` are given, from what is fluid by these and two classes of the rest. Of the fits that
+    begin fluid about where the levels do, the likelier one is taken.
 
     Parameters
     ----------
@@ -82,7 +84,15 @@ def fit_mixture(values: np.ndarray, region: np.ndarray, levels: TissueLevels | N
     if levels is not None:
         starts += _beside_fluid(values, region, levels)
     fits = [fit for fit in (_fitted(histogram, *start) for start in starts) if fit is not None]
-    return max(fits, key=lambda fit: fit[1])[0] if fits else plain
+    agreeing = [fit for fit in fits if levels is None or _agrees(fit[0], levels)]
+    return max(agreeing or fits, key=lambda fit: fit[1])[0] if fits else plain
+
+
+def _agrees(mixture: Mixture, levels: TissueLevels) -> bool:
+    """Tell whether fluid begins about where the levels say; else gray matter was taken for fluid."""
+    if levels.fluid_is_bright:
+        return mixture.thresholds[1] > levels.most / _AGREEMENT
+    return mixture.thresholds[0] < levels.least * _AGREEMENT
 
 
 def _beside_fluid(values: np.ndarray, region: np.ndarray, levels: TissueLevels) -> list[tuple[Mixture, np.ndarray]]:
