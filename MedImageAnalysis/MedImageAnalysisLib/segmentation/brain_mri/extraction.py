@@ -36,7 +36,7 @@ _COLLAPSED_ML, _LARGER_BALL = 400.0, 1.5
 # that is stricter again.
 _SMALLEST_ML = 1000.0
 _MOST_ROUNDS = 10
-_LEAST_CHANGE = 0.01
+_LEAST_CHANGE = 0.003
 _LAST_STRICTNESS = 1.24
 # Bridges to eyes, muscle and marrow are thinner than twice this, or than so much of the thickest side of a voxel.
 _BRIDGE_RADIUS_MM, _BRIDGE_VOXELS = 3.0, 0.75
