@@ -18,13 +18,13 @@ def as_image(values: np.ndarray, spacing: float = 3.0) -> sitk.Image:
 
 
 def brain_of(fluid: float, gray: float, white: float, *, few: float = 0.0) -> np.ndarray:
-    """A cube of which 8 % are fluid, 46 % each gray and white matter, and a percent of `few` brighter voxels."""
+    """A cube of which 8 % are fluid, 46 % each gray and white matter, a percent of `few` brighter voxels; air around it."""
     generator = np.random.default_rng(1)
     kinds = generator.choice(3, SHAPE, p=(0.08, 0.46, 0.46))
     values = np.array((fluid, gray, white))[kinds] + generator.normal(0, 3, SHAPE)
     if few:
         values[generator.uniform(size=SHAPE) < 0.01] = few
-    return values
+    return np.pad(values[1:-1, 1:-1, 1:-1], 1)
 
 
 @pytest.fixture
@@ -50,6 +50,14 @@ def test_bright_fluid_is_told_from_gray_and_white_matter(whole):
     assert found.fluid_is_bright
     assert found.least < 40
     assert 75 < found.most < 150
+
+
+@pytest.mark.parametrize("levels", [(18, 58, 100), (180, 65, 45)], ids=["T1", "T2"])
+def test_an_offset_of_the_intensities_changes_nothing_else(levels, whole):
+    values = brain_of(*levels)
+    plain, lower = (tissue_levels(as_image(values - offset), whole, -offset, 0.5) for offset in (0.0, 500.0))
+    assert lower.fluid_is_bright == plain.fluid_is_bright
+    assert (lower.least + 500, lower.most + 500) == pytest.approx((plain.least, plain.most), abs=0.01)
 
 
 def test_a_few_bright_vessels_are_no_bright_fluid(whole):

@@ -73,12 +73,16 @@ def tissue_levels(image: sitk.Image, surface: np.ndarray, threshold: float, frac
             break
     if core.size == 0:
         raise UnsupportedImageError("No brain was found in this image: is it an MRI of the whole head?")
-    dark, median, bright, fluid = (float(value) for value in np.percentile(core, _PERCENTILES))
+    # From the least value on, so that an offset of the intensities changes nothing.
+    zero = float(values.min())
+    dark, median, bright, fluid = (float(value) - zero for value in np.percentile(core, _PERCENTILES))
     brightest = median + _BRIGHTEST_FACTOR * (bright - median)
     # Fluid is few, and far from the median on one side.
-    if bright - median > median - dark and bright > _BRIGHT_FLUID_FACTOR * median:
-        return TissueLevels(fraction * median, median + _BRIGHT_FLUID_SHARE * (fluid - median), brightest, True)
-    fluid = min(dark, _MOST_FLUID_SHARE * median)
-    least = fluid + _LEAST_SHARE * fraction * (median - fluid)
-    most = max(bright + _BEYOND_SHARE * (bright - median), _BEYOND_FACTOR * median)
-    return TissueLevels(least, most, brightest, False)
+    fluid_is_bright = bright - median > median - dark and bright > _BRIGHT_FLUID_FACTOR * median
+    if fluid_is_bright:
+        least, most = fraction * median, median + _BRIGHT_FLUID_SHARE * (fluid - median)
+    else:
+        fluid = min(dark, _MOST_FLUID_SHARE * median)
+        least = fluid + _LEAST_SHARE * fraction * (median - fluid)
+        most = max(bright + _BEYOND_SHARE * (bright - median), _BEYOND_FACTOR * median)
+    return TissueLevels(zero + least, zero + most, zero + brightest, fluid_is_bright)
