@@ -18,7 +18,7 @@ def as_image(values: np.ndarray, spacing: float = 3.0) -> sitk.Image:
 
 
 def brain_of(fluid: float, gray: float, white: float, *, few: float = 0.0) -> np.ndarray:
-    """A cube of which 8 % are fluid, 46 % each gray and white matter, a percent of `few` brighter voxels; air around it."""
+    """A cube in air: 8 % fluid, 46 % each gray and white matter, a percent as bright as `few`."""
     generator = np.random.default_rng(1)
     kinds = generator.choice(3, SHAPE, p=(0.08, 0.46, 0.46))
     values = np.array((fluid, gray, white))[kinds] + generator.normal(0, 3, SHAPE)
