@@ -15,7 +15,6 @@ within. Drawn heads are easier than real ones: there is one intensity to a tissu
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +24,7 @@ from scipy import ndimage
 
 from common.scoring import dice, mask_of
 from MedImageAnalysisLib.imaging.masks import distance_to
-from MedImageAnalysisLib.preset import load_preset
-from MedImageAnalysisLib.progress import Progress
+from segmentation_mri import segmented
 
 # FreeSurfer's and SAMSEG's numbers.
 WHITE = (2, 41, 7, 46, 16, 28, 60, 85)
@@ -106,11 +104,7 @@ def cases(maps: Path, count: int, contrasts: list[str]) -> Iterator[tuple[str, s
 
 def scored(image: sitk.Image, truth: sitk.Image) -> tuple[float, ...]:
     """Return Dice of brain, fluid, gray and white matter, mL that are missing and too much, and seconds."""
-    preset, started = load_preset("brain-mri"), time.perf_counter()
-    for step in preset.preprocessing:
-        image = step(image, Progress())
-    found = preset.segmentation[0](image, None, Progress())
-    seconds = time.perf_counter() - started
+    found, seconds = segmented("brain-mri", image)
     tissues = sitk.GetArrayViewFromImage(truth)
     masks = [mask_of(found, key, tissues.shape) for key in ("cerebrospinal-fluid", "gray-matter", "white-matter")]
     brain, true = mask_of(found, "brain", tissues.shape), tissues > 0

@@ -7,9 +7,13 @@ import numpy as np
 __all__ = ["as_thick_slices", "slices_averaged"]
 
 
-def slices_averaged(distance: float, thickness: float, least: float) -> int:
-    """Return how many slices together are about `thickness` mm: an odd number; 1 if `distance` is `least` or more."""
-    return 1 if distance >= least else 2 * round((thickness / distance - 1) / 2) + 1
+# Measures of calcium were defined for slices of the first; slices closer than the second are noisier.
+_THICKNESS_MM, _THIN_MM = 3.0, 1.5
+
+
+def slices_averaged(distance: float) -> int:
+    """Return how many slices at a distance (mm) together are about 3 mm thick: an odd number; 1 from 1.5 mm on."""
+    return 1 if distance >= _THIN_MM else 2 * round((_THICKNESS_MM / distance - 1) / 2) + 1
 
 
 def as_thick_slices(values: np.ndarray, axis: int, count: int) -> np.ndarray:

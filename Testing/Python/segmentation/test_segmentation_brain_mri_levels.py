@@ -5,7 +5,8 @@ import pytest
 import SimpleITK as sitk
 
 from MedImageAnalysisLib.errors import UnsupportedImageError
-from MedImageAnalysisLib.segmentation.brain_mri.levels import tissue_levels
+from MedImageAnalysisLib.imaging.masks import distance_to
+from MedImageAnalysisLib.segmentation.brain_mri.levels import TissueLevels, tissue_levels
 from MedImageAnalysisLib.segmentation.brain_mri.stripped import stripped_brain
 
 SHAPE = (60, 60, 60)
@@ -27,6 +28,11 @@ def brain_of(fluid: float, gray: float, white: float, *, few: float = 0.0) -> np
     return np.pad(values[1:-1, 1:-1, 1:-1], 1)
 
 
+def levels_of(values: np.ndarray, brain: np.ndarray, threshold: float) -> TissueLevels:
+    image = as_image(values)
+    return tissue_levels(image, distance_to(brain, image), threshold, 0.5)
+
+
 @pytest.fixture
 def whole() -> np.ndarray:
     return np.pad(np.ones([length - 2 for length in SHAPE], bool), 1)
@@ -39,14 +45,14 @@ def whole() -> np.ndarray:
 )
 def test_dark_fluid_is_told_from_gray_and_white_matter(levels, whole):
     fluid, gray, white = levels
-    found = tissue_levels(as_image(brain_of(*levels)), whole, 0.0, 0.5)
+    found = levels_of(brain_of(*levels), whole, 0.0)
     assert not found.fluid_is_bright
     assert fluid + 7 < found.least < min(gray, white) - 4
     assert max(gray, white) + 8 < found.most
 
 
 def test_bright_fluid_is_told_from_gray_and_white_matter(whole):
-    found = tissue_levels(as_image(brain_of(180, 65, 45)), whole, 0.0, 0.5)
+    found = levels_of(brain_of(180, 65, 45), whole, 0.0)
     assert found.fluid_is_bright
     assert found.least < 40
     assert 75 < found.most < 150
@@ -55,20 +61,20 @@ def test_bright_fluid_is_told_from_gray_and_white_matter(whole):
 @pytest.mark.parametrize("levels", [(18, 58, 100), (180, 65, 45)], ids=["T1", "T2"])
 def test_an_offset_of_the_intensities_changes_nothing_else(levels, whole):
     values = brain_of(*levels)
-    plain, lower = (tissue_levels(as_image(values - offset), whole, -offset, 0.5) for offset in (0.0, 500.0))
+    plain, lower = (levels_of(values - offset, whole, -offset) for offset in (0.0, 500.0))
     assert lower.fluid_is_bright == plain.fluid_is_bright
     assert (lower.least + 500, lower.most + 500) == pytest.approx((plain.least, plain.most), abs=0.01)
 
 
 def test_a_few_bright_vessels_are_no_bright_fluid(whole):
-    found = tissue_levels(as_image(brain_of(30, 80, 100, few=400)), whole, 0.0, 0.5)
+    found = levels_of(brain_of(30, 80, 100, few=400), whole, 0.0)
     assert not found.fluid_is_bright
     assert found.most < 300
 
 
 def test_an_empty_surface_has_no_levels():
     with pytest.raises(UnsupportedImageError, match="No brain"):
-        tissue_levels(as_image(np.zeros(SHAPE)), np.ones(SHAPE, bool), 0.0, 0.5)
+        levels_of(np.zeros(SHAPE), np.ones(SHAPE, bool), 0.0)
 
 
 def ball(radius_mm: float, spacing: float = 3.0) -> np.ndarray:

@@ -43,7 +43,7 @@ _COUNT = Quantity(
     "Agatston AS et al. J Am Coll Cardiol 1990;15:827. doi:10.1016/0735-1097(90)90282-T",
 )
 _QUANTITIES = (_SCORE, _VOLUME, _COUNT)
-_STANDARD_DISTANCE_MM, _THIN_MM = 3.0, 1.5
+_STANDARD_DISTANCE_MM = 3.0
 _FACTOR_LIMITS_HU = (200, 300, 400)
 # Blood without contrast agent is near 40 HU; a heart whose middle is above this holds contrast agent.
 _CONTRAST_HU = 90
@@ -114,7 +114,7 @@ def _doubt(image: MedicalImage, segmentation: Segmentation) -> str:
 
 def _thick(image: MedicalImage, plaques: Found, axis: int) -> np.ndarray:
     """Return the intensities in the box of the plaques, thin slices averaged with their neighbors in the image."""
-    count = slices_averaged(plaques.spacing[axis], _STANDARD_DISTANCE_MM, _THIN_MM)
+    count = slices_averaged(plaques.spacing[axis])
     box = [slice(first, first + size) for first, size in zip(plaques.start, plaques.mask.shape, strict=True)]
     first, size = plaques.start[axis], plaques.mask.shape[axis]
     before = min(first, count)

@@ -100,7 +100,7 @@ class _Search:
                 surface = inside(*brain_surface(self.upright, head, self._strict(strictness), part), self.upright)
             if not surface.any():
                 raise UnsupportedImageError(_NO_BRAIN)
-            levels = tissue_levels(self.upright, surface, head.threshold, self.fraction)
+            levels = tissue_levels(self.upright, distance_to(surface, self.upright), head.threshold, self.fraction)
             brain = self._brain_of(surface, levels, _FIRST_SLACK_MM)
             if _milliliters(brain) <= _LARGEST_ML:
                 break
@@ -127,7 +127,7 @@ class _Search:
         share = (view(self.upright) - self.head.lowest) / (levels.least - self.head.lowest) / 2
         np.clip(share, 0, 1, out=share)
         share[deep] = 1
-        even = HeadIntensities(0.0, 1.0, 0.1, 1.0, *ball_of(brain, self.upright))
+        even = HeadIntensities(0.0, 1.0, 0.1, 1.0, *ball_of(np.argwhere(brain), self.upright))
         surface = inside(*brain_surface(image_like(share, self.upright), even, fraction, progress), self.upright)
         return self._brain_of(surface, levels, _REGAINED_MM, deep & surface)
 

@@ -8,7 +8,6 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...errors import UnsupportedImageError
-from ...imaging.masks import distance_to
 from ...imaging.pixels import view
 
 __all__ = ["TissueLevels", "tissue_levels"]
@@ -48,14 +47,14 @@ class TissueLevels:
         return (values > self.least) & (values < self.most)
 
 
-def tissue_levels(image: sitk.Image, surface: np.ndarray, threshold: float, fraction: float) -> TissueLevels:
+def tissue_levels(image: sitk.Image, outside: np.ndarray, threshold: float, fraction: float) -> TissueLevels:
     """Estimate the intensities of brain tissue.
 
     Parameters
     ----------
     image : sitk.Image
-    surface : numpy.ndarray of bool
-        A rough brain.
+    outside : numpy.ndarray
+        Distance of each voxel to a rough brain in mm, negative within it.
     threshold : float
         Between background and head.
     fraction : float
@@ -66,7 +65,7 @@ def tissue_levels(image: sitk.Image, surface: np.ndarray, threshold: float, frac
     UnsupportedImageError
         If nothing is inside the rough brain.
     """
-    outside, values = distance_to(surface, image), view(image)
+    values = view(image)
     for depth in _CORE_DEPTHS_MM:
         core = values[(outside < -depth) & (values > threshold)]
         if core.size >= _LEAST_CORE_VOXELS:

@@ -27,8 +27,10 @@ def stripped_brain(image: sitk.Image) -> np.ndarray | None:
 
     values = view(image)
     lowest = float(values.min())
-    highest = float(np.percentile(values[values > lowest], _MOST_PERCENTILE)) if (values > lowest).any() else lowest
-    there = values > lowest + _BACKGROUND_SHARE * (highest - lowest)
+    above = values[values > lowest]
+    if not above.size:
+        return None
+    there = values > lowest + _BACKGROUND_SHARE * (float(np.percentile(above, _MOST_PERCENTILE)) - lowest)
     volume = math.prod(image.GetSpacing()) / 1000
     if not _LEAST_ML < np.count_nonzero(there) * volume < _MOST_ML or _share_on_faces(there) > _MOST_ON_FACES:
         return None

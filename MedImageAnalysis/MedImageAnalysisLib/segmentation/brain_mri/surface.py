@@ -78,10 +78,7 @@ def head_intensities(image: sitk.Image) -> HeadIntensities:
     head[:bottom] = False
     positions = np.argwhere(head)
     weights = np.minimum(values[head], highest) - lowest
-    center = image.TransformContinuousIndexToPhysicalPoint(
-        tuple(float(index) for index in np.average(positions, axis=0, weights=weights)[::-1])
-    )
-    radius = float((0.75 / np.pi * len(positions) * np.prod(spacing)) ** (1 / 3))
+    center, radius = ball_of(positions, image, weights)
     points = np.array(image.GetOrigin()) + positions[:, ::-1] * np.array(spacing)
     near = values[head][((points - center) ** 2).sum(axis=1) < radius**2]
     near = near[near < highest]
@@ -89,11 +86,12 @@ def head_intensities(image: sitk.Image) -> HeadIntensities:
     return HeadIntensities(lowest, highest, threshold, median, center, radius)
 
 
-def ball_of(mask: np.ndarray, image: sitk.Image) -> tuple[tuple[float, float, float], float]:
-    """Return the center of gravity of a mask and the radius of the ball with its volume, in mm."""
-    positions = np.argwhere(mask)
+def ball_of(
+    positions: np.ndarray, image: sitk.Image, weights: np.ndarray | None = None
+) -> tuple[tuple[float, float, float], float]:
+    """Return the center of gravity of voxels (array indices) and the radius of the ball with their volume, in mm."""
     center = image.TransformContinuousIndexToPhysicalPoint(
-        tuple(float(index) for index in positions.mean(axis=0)[::-1])
+        tuple(float(index) for index in np.average(positions, axis=0, weights=weights)[::-1])
     )
     return center, float((0.75 / np.pi * len(positions) * np.prod(image.GetSpacing())) ** (1 / 3))
 

@@ -55,8 +55,9 @@ def classify_tissues(
     region = image[tuple(slice(part.start, part.stop) for part in reversed(box))]
     inside = brain[box]
     start = Segmentation((mask_image(np.ascontiguousarray(inside), region),), (generic_segment("Brain", 1),))
-    levels = tissue_levels(region, inside, float(view(region).min()), _BORDER_FRACTION)
-    found = _weighting(region, inside, levels) if contrast == "auto" else contrast
+    outside = distance_to(inside, region)
+    levels = tissue_levels(region, outside, float(view(region).min()), _BORDER_FRACTION)
+    found = _weighting(view(region), -outside, levels) if contrast == "auto" else contrast
     if found in _MIXED:
         classes = mixed_classes(region, inside, smoothness, progress.part(0.2, 0.95), levels)
     else:
@@ -82,17 +83,13 @@ def _films(white: np.ndarray, image: sitk.Image) -> np.ndarray:
     return white & (distance_to(large[pieces], image) > _BESIDE_CORE_MM) if large.any() else np.zeros_like(white)
 
 
-def _weighting(image: sitk.Image, brain: np.ndarray, levels: TissueLevels) -> str:
+def _weighting(values: np.ndarray, depth: np.ndarray, levels: TissueLevels) -> str:
     """Tell the weighting: in T2 fluid is bright, in T1 white matter is brighter than gray matter, in FLAIR darker."""
     if levels.fluid_is_bright:
         return "t2"
-    values, depth = view(image), -distance_to(brain, image)
     tissue = levels.holds(values)
     deep, rim = (values[tissue & (depth >= low) & (depth < high)] for low, high in (_SHELL_MM, _RIM_MM))
     if not deep.size or not rim.size:
         return "t1"
-    return (
-        "t1"
-        if np.prod(np.percentile(deep, _COMPARED_PERCENTILES) / np.percentile(rim, _COMPARED_PERCENTILES)) > 1
-        else "flair"
-    )
+    ratios = np.percentile(deep, _COMPARED_PERCENTILES) / np.percentile(rim, _COMPARED_PERCENTILES)
+    return "t1" if np.prod(ratios) > 1 else "flair"

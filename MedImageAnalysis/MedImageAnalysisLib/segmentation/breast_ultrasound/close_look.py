@@ -2,7 +2,7 @@
 
 The whole picture on a coarse grid tells where a lesion is; from close by its margin is seen. The network sees a square
 around what the first one found, and its mirror image, and says of each pixel how probable a lesion is.
-`benchmarks/train_breast_ultrasound_network.py` trains it.
+`benchmarks/train_breast_ultrasound_close_look.py` trains it.
 """
 
 from __future__ import annotations

@@ -45,8 +45,6 @@ _LEAST_HEART_ML = 60.0
 _LEAST_LUNG_ML = 150.0
 _LEAST_SHARE = 0.6
 _AROUND_VOXELS = 8
-# The limit of 130 HU was set for slices of 3 mm. Thinner ones are noisier: they are averaged to that.
-_SLICE_MM, _THIN_MM = 3.0, 1.5
 
 
 @METHODS.register
@@ -87,7 +85,7 @@ class CardiacCt(ScalarMethod):
         box = volume.fine_box(heart, _AROUND_VOXELS)
         if box is None:
             return
-        count = slices_averaged(volume.fine_spacing[0], _SLICE_MM, _THIN_MM)
+        count = slices_averaged(volume.fine_spacing[0])
         dense = as_thick_slices(volume.fine[box], 0, count) >= self.limit
         labels = components(dense, diagonal=True)
         inside = volume.refined(heart, box)
