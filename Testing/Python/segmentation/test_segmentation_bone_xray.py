@@ -1,8 +1,9 @@
-"""Bone radiographs, on a drawn limb of known content and on a real one."""
+"""Bone radiographs, on drawn limbs of known content and on a real one."""
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy import ndimage
 
 from MedImageAnalysisLib.errors import MedImageError, UnsuitablePresetError, UnsupportedImageError
 from MedImageAnalysisLib.progress import Progress
@@ -25,6 +26,44 @@ def limb_drawing(screw: bool = False, blades: bool = True) -> tuple[np.ndarray, 
     film[blade] = 1000
     film += np.random.default_rng(0).normal(0, 8, film.shape)
     return film.astype(np.float32), {"soft-tissue": limb & ~bone, "bone": bone, "metal": metal, "Collimation": blade}
+
+
+def hand_drawing() -> tuple[np.ndarray, np.ndarray]:
+    """Four fingers, a palm and a thicker wrist with hollow bones, as a film; and where there is bone."""
+    y, x = np.mgrid[:480, :400].astype(np.float32)
+    flesh, bone = np.zeros(y.shape), np.zeros(y.shape)
+
+    def rod(start, end, start_radius, end_radius):
+        """Thickness along the rays of a rod that lies in the plane."""
+        start, way = np.array(start), np.subtract(end, start)
+        share = np.clip(((y - start[0]) * way[0] + (x - start[1]) * way[1]) / (way @ way), 0, 1)
+        radius = start_radius + (end_radius - start_radius) * share
+        distance = np.hypot(y - start[0] - share * way[0], x - start[1] - share * way[1])
+        return 2 * np.sqrt(np.clip(radius**2 - distance**2, 0, None))
+
+    def shaft(start, end, radius):
+        bone[...] += rod(start, end, radius, radius) - 0.75 * rod(start, end, 0.6 * radius, 0.6 * radius)
+
+    fingers = (
+        ((250, 130), (150, 110), (60, 75), 150),
+        ((240, 165), (125, 160), (25, 150), 172),
+        ((240, 205), (130, 215), (30, 235), 196),
+        ((250, 240), (150, 262), (70, 305), 218),
+    )
+    for knuckle, middle, tip, wrist in fingers:
+        np.maximum(flesh, np.minimum(rod(knuckle, tip, 22, 13), 40), out=flesh)
+        half = np.add(middle, tip) / 2
+        shaft(knuckle, np.add(middle, (14, 0)), 8)
+        shaft(np.subtract(middle, (4, 0)), np.add(half, (4, 0)), 6.5)
+        shaft(np.subtract(half, (10, 0)), np.add(tip, (10, 0)), 5)
+        shaft(np.add(knuckle, (22, 0)), (325, wrist), 8)
+    np.maximum(flesh, np.minimum(rod((280, 185), (330, 190), 80, 60), 50), out=flesh)
+    np.maximum(flesh, np.minimum(rod((330, 190), (480, 190), 58, 62), 90), out=flesh)
+    shaft((375, 160), (480, 158), 14)
+    shaft((372, 212), (480, 214), 19)
+    film = 40 + 2.2 * np.where(flesh > 0, ndimage.gaussian_filter(flesh, 5.0), 0) + 5 * bone
+    film += np.random.default_rng(0).normal(0, 6, film.shape)
+    return film.astype(np.float32), bone > 2
 
 
 def segmented(pixels: np.ndarray, **settings) -> dict[str, np.ndarray]:
@@ -70,6 +109,41 @@ def test_screw_is_metal():
 
 def test_picture_without_blades_has_no_collimation():
     assert "Collimation" not in segmented(limb_drawing(blades=False)[0])
+
+
+def test_slender_bones_of_a_hand_are_found_beside_the_thick_ones_of_the_wrist():
+    pixels, bone = hand_drawing()
+    found = segmented(pixels)["bone"]
+    assert dice(found, bone) >= 0.88
+    for name, part in (("fingers", np.s_[:230]), ("metacarpals", np.s_[270:320]), ("wrist", np.s_[370:])):
+        assert dice(found[part], bone[part]) >= 0.8, name
+
+
+def test_marrow_of_a_hollow_bone_belongs_to_it():
+    found = segmented(hand_drawing()[0])["bone"]
+    assert found[440, 214]
+    assert found[440, 159]
+
+
+@pytest.mark.parametrize("angle", [15, -30])
+def test_surroundings_of_a_turned_film_are_not_part_of_the_field(angle):
+    pixels, truth = limb_drawing(blades=False)
+    turned = ndimage.rotate(pixels, angle, order=1, cval=-200.0)
+    bone = ndimage.rotate(truth["bone"].astype(np.float32), angle, order=1) > 0.5
+    inside = ndimage.rotate(np.ones(pixels.shape, np.float32), angle, order=1) > 0.5
+    found = segmented(turned)
+    assert found["Collimation"][~inside].mean() > 0.99
+    assert found["Collimation"][inside].mean() < 0.15
+    assert dice(found["bone"] & ~found["Collimation"], bone & ~found["Collimation"]) >= 0.88
+
+
+def test_shadow_of_a_slanting_blade_is_not_part_of_the_field():
+    pixels, _ = hand_drawing()
+    y, x = np.mgrid[:480, :400]
+    shadow = x > 395 - 0.15 * y
+    found = segmented(np.where(shadow, 700.0, pixels).astype(np.float32))
+    assert dice(found["Collimation"], shadow) >= 0.9
+    assert not found["bone"][shadow].any()
 
 
 def test_higher_sensitivity_finds_no_less_bone():

@@ -1,0 +1,1 @@
+"""Bone radiographs: the exposed field, the limb in it, and its bones."""
