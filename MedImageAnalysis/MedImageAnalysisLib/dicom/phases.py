@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from ..analysis import ImageInfo
 from ..errors import GeometryError, UnsupportedImageError
 from ..progress import Progress
-from .checks import without_copies
+from .checks import in_one_frame, without_copies
 from .folder import Series, find_series
 from .header import Plane, require_pydicom
 from .series import read_series
@@ -45,6 +45,7 @@ def read_dicom_phases(folder: Path, progress: Progress) -> tuple[tuple[sitk.Imag
     headers = {series.planes[0].series: series.header for series in contents.series}
     stacks: dict[tuple, list[Plane]] = defaultdict(list)
     found, copies = without_copies([plane for series in contents.series for plane in series.planes])
+    found, frames = in_one_frame(found)
     for plane in found:
         if plane.orientation is not None and plane.position is not None and not plane.localizer:
             stacks[_kind(plane)].append(plane)
@@ -56,7 +57,7 @@ def read_dicom_phases(folder: Path, progress: Progress) -> tuple[tuple[sitk.Imag
     for planes, part in zip(phases, progress.part(0.3, 1.0).parts(len(phases)), strict=True):
         pixels, info = read_series(Series(headers[planes[0].series], planes), "refuse", part)
         warnings = contents.warnings + beside + info.warnings
-        volumes.append((pixels, replace(info, corrections=copies + info.corrections, warnings=warnings)))
+        volumes.append((pixels, replace(info, corrections=copies + frames + info.corrections, warnings=warnings)))
     return tuple(volumes)
 
 

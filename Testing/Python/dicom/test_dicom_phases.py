@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_phantom import AXIAL, CORONAL, image_dataset, write, write_series
+from dicom_phantom import AXIAL, CORONAL, image_dataset, rewrite, write, write_series
 
 from MedImageAnalysisLib.errors import GeometryError, UnreadableImageError, UnsupportedImageError
 from MedImageAnalysisLib.image import read_image, read_phases
@@ -51,6 +51,15 @@ def test_other_images_beside_the_cine_are_left_out_and_named(tmp_path):
     phases = read_phases(tmp_path)
     assert len(phases) == PHASES
     assert "left out" in phases[0].info.warnings[0]
+
+
+def test_images_that_each_name_a_frame_of_reference_of_their_own_are_one_cine_and_this_is_said(tmp_path):
+    for number, file in enumerate(sorted(write_cine(tmp_path).iterdir())):
+        rewrite(file, FrameOfReferenceUID=f"1.2.3.{100 + number}")
+    phases = read_phases(tmp_path)
+    assert len(phases) == PHASES
+    assert sitk.GetArrayFromImage(phases[1].pixels)[:, 0, 0].tolist() == [value(place, 1) for place in range(SLICES)]
+    assert any("a frame of reference of its own" in note for note in phases[0].info.corrections)
 
 
 def test_a_lost_image_is_told(tmp_path):

@@ -168,7 +168,7 @@ def answers_on_table(
         If a label is none of its categories.
     """
     check_judged_by_image(model)
-    cases = _cases(folder, [category.title for category in model.classes])
+    cases = _cases_of(folder, [category.title for category in model.classes])
     found = []
     for index, case in enumerate(cases):
         progress.step(f"Recognize image {index + 1} of {len(cases)}", index / len(cases))
@@ -212,16 +212,22 @@ def labelled_cases(
         If there is neither a table nor a subfolder of images for each of at least two labels.
     """
     labels = folder_labels(folder, label)
-    return labels, _cases(folder, labels, label, group)
+    return labels, _listed(folder, labels, label, group)
 
 
-def _cases(folder: Path, labels: Sequence[str], label: str = "label", group: str = GROUP) -> tuple[LabelledImage, ...]:
+def _cases_of(folder: Path, labels: Sequence[str]) -> tuple[LabelledImage, ...]:
+    """Return the cases of a folder, all of which must have one of the labels."""
+    if not (folder / TABLE).is_file():
+        unknown = set(folder_labels(folder)) - set(labels)
+        if unknown:
+            names, known = ", ".join(sorted(unknown))[:200], ", ".join(labels)
+            raise InvalidSettingError(f"{folder} has subfolders that are none of the labels {known}: {names}.")
+    return _listed(folder, labels)
+
+
+def _listed(folder: Path, labels: Sequence[str], label: str = "label", group: str = GROUP) -> tuple[LabelledImage, ...]:
     if (folder / TABLE).is_file():
         return from_table(folder, labels, label=label, group=group)
-    unknown = set(folder_labels(folder)) - set(labels)
-    if unknown:
-        names = ", ".join(sorted(unknown))[:200]
-        raise InvalidSettingError(f"{folder} has subfolders that are none of the labels {', '.join(labels)}: {names}.")
     return from_folders(folder, labels, held_out=HELD_OUT, seed=SPLIT_SEED)
 
 
