@@ -6,6 +6,7 @@ import math
 import os
 import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,17 @@ from ..formats.limits import check_size
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["PixelFormat", "Plane", "damage_as_error", "is_dicom", "numbers", "planes", "read_header", "require_pydicom"]
+__all__ = [
+    "PixelFormat",
+    "Plane",
+    "check_inflated",
+    "damage_as_error",
+    "is_dicom",
+    "numbers",
+    "planes",
+    "read_header",
+    "require_pydicom",
+]
 
 Vector = tuple[float, ...]
 
@@ -59,8 +70,12 @@ _RADIOTHERAPY_IMAGE = "1.2.840.10008.5.1.4.1.1.481.1"
 # What pydicom raises for files that are cut off or scrambled.
 _DAMAGE = (
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, RuntimeError, struct.error,
-    TypeError, ValueError,
+    TypeError, ValueError, zlib.error,
 )  # fmt: skip
+
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+# The file meta information is shorter than the first; files are looked through in pieces of the second.
+_META_BYTES, _CHUNK_BYTES = 2048, 1 << 20
 
 
 # What tells the phases of a heartbeat apart, the most exact first; in files of one plane, in the header itself.
@@ -163,6 +178,41 @@ def is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
+class _MalformedError(ValueError):
+    """An attribute, which is named, holds no such numbers; what it holds may identify the patient and is not said."""
+
+
+def _is_deflated(path: Path) -> bool:
+    """Tell whether all of a DICOM file behind its file meta information is compressed (PS3.5 A.5)."""
+    with path.open("rb") as file:
+        return _DEFLATED in file.read(_META_BYTES)
+
+
+def check_inflated(path: Path) -> None:
+    """Refuse a deflated file that grows beyond what can be held, before pydicom inflates it as a whole.
+
+    Raises
+    ------
+    UnreadableImageError
+        If it is damaged.
+    UnsupportedImageError
+        If it is too large.
+    """
+    if not _is_deflated(path):
+        return
+    from pydicom.filereader import read_file_meta_info
+
+    with damage_as_error(path), path.open("rb") as file:
+        # The preamble and the mark, and the element that tells the length of the rest.
+        file.seek(132 + 12 + int(read_file_meta_info(path).FileMetaInformationGroupLength))
+        inflate, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        content = file.read(_CHUNK_BYTES)
+        while content and not inflate.eof:
+            size += len(inflate.decompress(content, _CHUNK_BYTES))
+            check_size(path, size)
+            content = inflate.unconsumed_tail or file.read(_CHUNK_BYTES)
+
+
 @contextmanager
 def damage_as_error(path: Path) -> Iterator[None]:
     """Turn what pydicom raises for damaged files into a clear error; keep its warnings, which quote values, quiet."""
@@ -172,6 +222,11 @@ def damage_as_error(path: Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
+    except _MalformedError as malformed:
+        raise UnreadableImageError(
+            f"'{path.name}' is a damaged DICOM file: its {malformed} is malformed. Correct it, or export the image "
+            "again."
+        ) from None
     except (*_DAMAGE, BytesLengthException, InvalidDicomError):
         # Not chained: pydicom's message may quote bytes of the header, and so the patient's name, into a log.
         raise UnreadableImageError(
@@ -199,6 +254,7 @@ def read_header(path: Path, also: tuple[str, ...] = ()) -> Dataset:
     from pydicom import dcmread
 
     marked = is_dicom(path)
+    check_inflated(path)
     try:
         with damage_as_error(path):
             header = dcmread(path, stop_before_pixels=True, specific_tags=[*_TAGS.split(), *also], force=not marked)
@@ -243,13 +299,16 @@ def planes(header: Dataset, path: Path) -> tuple[Plane, ...]:
 
 
 def numbers(dataset: Dataset, keyword: str, count: int) -> Vector | None:
-    """Return `count` finite numbers of an attribute, None if it is absent or empty; ValueError if it is malformed."""
+    """Return `count` finite numbers of an attribute, None if it is absent or empty; a ValueError if it is malformed."""
     value = dataset.get(keyword)
     if value is None or value == "":
         return None
-    values = tuple(map(float, (value,) if count == 1 else value))
+    try:
+        values = tuple(map(float, (value,) if count == 1 else value))
+    except (TypeError, ValueError):
+        raise _MalformedError(keyword) from None
     if len(values) != count or not all(map(math.isfinite, values)):
-        raise ValueError(f"{keyword} is malformed")
+        raise _MalformedError(keyword)
     return values
 
 
@@ -315,7 +374,8 @@ def _format(header: Dataset) -> PixelFormat:
         limit = header.get("PixelPaddingRangeLimit")
         ends = (header.PixelPaddingValue, limit if isinstance(limit, int) else header.PixelPaddingValue)
         padding = (min(ends), max(ends))
-    lut = next(iter(header.get("ModalityLUTSequence") or ()), None)
+    # Some write an empty table where there is none.
+    lut = (next(iter(header.get("ModalityLUTSequence") or ()), None) or {}).get("LUTDescriptor")
     palette = header.get("RedPaletteColorLookupTableDescriptor")
     photometric = str(header.get("PhotometricInterpretation") or "MONOCHROME2")
     stored = palette[2] if photometric == "PALETTE COLOR" and palette else header.get("BitsStored")
@@ -328,7 +388,7 @@ def _format(header: Dataset) -> PixelFormat:
         bits_stored=bits_stored,
         signed=bool(header.get("PixelRepresentation")),
         padding=padding,
-        lut_bits=int(lut.LUTDescriptor[2]) if lut is not None else 0,
+        lut_bits=int(lut[2]) if lut else 0,
     )
 
 

@@ -135,9 +135,10 @@ def _decoded(path: Path, planes: Sequence[Plane]) -> Iterator[np.ndarray]:
     syntax = _transfer_syntax(header)
     if not _has_decoder(syntax):
         decoded = _decoded_by_gdcm(path, frames, syntax)
-    elif "TransferSyntaxUID" in getattr(header, "file_meta", ()):
+    elif "TransferSyntaxUID" in getattr(header, "file_meta", ()) and not syntax.is_deflated:
         decoded = iter_pixels(path, indices=frames)
     else:
+        # pydicom finds the pixels in a file only if it states how they are stored and is not deflated.
         dataset = dcmread(path, force=True)
         dataset.file_meta.TransferSyntaxUID = syntax
         decoded = iter_pixels(dataset, indices=frames)

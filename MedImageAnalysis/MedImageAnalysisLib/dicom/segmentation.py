@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from ..analysis import Code, Segment, Segmentation
 from ..errors import MissingPackageError, UnreadableImageError, UnsupportedImageError
 from ..terminology import generic_segment, structures
-from .header import damage_as_error, is_dicom, require_pydicom
+from .header import check_inflated, damage_as_error, is_dicom, require_pydicom
 
 if TYPE_CHECKING:
     import highdicom
@@ -29,6 +29,7 @@ def is_segmentation(path: Path) -> bool:
 
     if not is_dicom(path):
         raise UnreadableImageError(f"'{path.name}' is not a segmentation: neither a labelmap nor DICOM.")
+    check_inflated(path)
     with damage_as_error(path):
         return dcmread(path, specific_tags=["SOPClassUID"], stop_before_pixels=True).SOPClassUID in _STORAGE
 

@@ -221,7 +221,14 @@ def test_a_damaged_header_is_not_quoted_in_the_traceback(file):
 def test_a_malformed_number_is_a_damaged_file(file):
     dataset = radiograph()
     dataset.add_new("ImagerPixelSpacing", "LO", "wide\\high")
-    with pytest.raises(UnreadableImageError, match="damaged"):
+    with pytest.raises(UnreadableImageError, match="damaged DICOM file: its ImagerPixelSpacing is malformed"):
+        read_image(write(file, dataset))
+
+
+def test_an_attribute_with_too_many_numbers_is_named(file):
+    dataset = radiograph()
+    dataset.PixelSpacing = [0.2, 0, 0.2]
+    with pytest.raises(UnreadableImageError, match="PixelSpacing is malformed"):
         read_image(write(file, dataset))
 
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from dicom_phantom import enhanced_ct, image_dataset, write, write_series
+from pydicom import Dataset
 from pydicom.data import get_testdata_file
-from pydicom.uid import JPEG2000Lossless, RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
+from MedImageAnalysisLib.dicom import header as dicom_header
 from MedImageAnalysisLib.dicom import pixels as dicom_pixels
 from MedImageAnalysisLib.errors import MedImageError, MissingPackageError, UnreadableImageError, UnsupportedImageError
 from MedImageAnalysisLib.formats import limits
@@ -217,6 +219,49 @@ def test_a_compression_that_nothing_decodes_names_the_missing_package(file, ramp
     monkeypatch.setattr(dicom_pixels, "_has_decoder", lambda syntax: False)
     with pytest.raises(MissingPackageError, match="pylibjpeg"):
         read_image(file)
+
+
+def test_deflated_files_are_read(tmp_path, file, ramp):
+    dataset = image_dataset(ramp, **RADIOGRAPH)
+    expected = values(read_image(write(tmp_path / "plain.dcm", dataset)))
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    assert np.array_equal(values(read_image(write(file, dataset))), expected)
+
+
+def test_a_deflated_file_that_is_cut_off_or_scrambled_is_refused(file, ramp):
+    dataset = image_dataset(ramp, **RADIOGRAPH)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    content = write(file, dataset).read_bytes()
+    for damaged in (content[:-40], content[:500] + bytes(30) + content[530:]):
+        file.write_bytes(damaged)
+        with pytest.raises(UnreadableImageError):
+            read_image(file)
+
+
+def test_a_deflated_file_is_not_inflated_beyond_what_can_be_held(file, ramp, monkeypatch):
+    dataset = image_dataset(ramp, **RADIOGRAPH)
+    dataset.add_new(0x00091010, "OB", bytes(8 << 20))
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    write(file, dataset)
+    assert file.stat().st_size < 1 << 20
+    inflated = []
+
+    def limited(path, size):
+        inflated.append(size)
+        if size > 4 << 20:
+            raise UnsupportedImageError("too large")
+
+    monkeypatch.setattr(dicom_header, "check_size", limited)
+    with pytest.raises(UnsupportedImageError, match="too large"):
+        read_image(file)
+    assert max(inflated) <= 5 << 20
+
+
+def test_an_empty_modality_lut_is_none(file, tmp_path, ramp):
+    dataset = image_dataset(ramp, **RADIOGRAPH)
+    expected = values(read_image(write(tmp_path / "plain.dcm", dataset)))
+    dataset.ModalityLUTSequence = [Dataset()]
+    assert np.array_equal(values(read_image(write(file, dataset))), expected)
 
 
 def test_damaged_compressed_pixels_are_refused(file, ramp):
