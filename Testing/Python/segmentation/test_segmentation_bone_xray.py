@@ -146,6 +146,25 @@ def test_shadow_of_a_slanting_blade_is_not_part_of_the_field():
     assert not found["bone"][shadow].any()
 
 
+@pytest.mark.parametrize("noise", [3, 8, 20])
+@pytest.mark.parametrize("muscle", [0, 60, 150])
+def test_limb_without_bone_has_none(noise, muscle):
+    y, x = np.mgrid[:ROWS, :COLUMNS].astype(np.float32)
+    inside = np.abs(x - 160) < 70
+    belly = muscle * np.exp(-(((x - 150) / 25) ** 2) - ((y - 200) / 60) ** 2)
+    film = 60 + 3 * 2 * np.sqrt(np.clip(70**2 - (x - 160) ** 2, 0, None)) + belly * inside
+    found = segmented((film + np.random.default_rng(0).normal(0, noise, film.shape)).astype(np.float32))
+    assert "bone" not in found
+    assert dice(found["soft-tissue"], inside) >= 0.95
+
+
+def test_limb_in_evenly_black_air_is_no_film_in_padding():
+    pixels, truth = limb_drawing(blades=False)
+    found = segmented(np.where(truth["soft-tissue"] | truth["bone"], pixels, 0).astype(np.float32))
+    assert dice(found["bone"], truth["bone"]) >= 0.93
+    assert "Collimation" not in found
+
+
 def test_higher_sensitivity_finds_no_less_bone():
     pixels, _ = limb_drawing()
     assert segmented(pixels, sensitivity=2.0)["bone"].sum() >= segmented(pixels, sensitivity=0.5)["bone"].sum()

@@ -25,6 +25,8 @@ _LEAST_BONE, _LARGEST_HOLE = 0.0003, 0.003
 _NOTCH = 0.012
 # Marrow is brighter than soft tissue by this share of the threshold of bone.
 _MARROW = 0.3
+# Bone is brighter than its soft tissue by this share of that one's brightness; else there is muscle and noise.
+_LEAST_CONTRAST = 0.07
 # What lies along a blade, this close to it (share of the longer side) by more than half, is its shadow.
 _SHADOW = 0.03
 
@@ -61,7 +63,8 @@ def bones_in(
     found = sharp_regions(masks, sharpness, counted, _LEAST_BONE * pixels.size)
     found = _at_edges(pixels, limb, found) | metal
     found = _without_notches(ndimage.binary_opening(found), round(_NOTCH * max(pixels.shape))) & limb
-    return _without_shadows(_with_marrow(found, smooth / half), field)
+    found = _without_shadows(_with_marrow(found, smooth / half), field)
+    return _clear(found, excess, pixels - excess, _LEAST_CONTRAST / sensitivity)
 
 
 def _steepness(excess: np.ndarray, limb: np.ndarray) -> np.ndarray:
@@ -99,6 +102,15 @@ def _with_marrow(bone: np.ndarray, brightness: np.ndarray) -> np.ndarray:
     count = int(holes.max())
     means = np.atleast_1d(ndimage.mean(brightness, holes, np.arange(1, count + 1)))
     return bone | np.concatenate([[False], means >= _MARROW])[holes] if count else bone
+
+
+def _clear(bone: np.ndarray, excess: np.ndarray, soft: np.ndarray, least: float) -> np.ndarray:
+    """Leave out parts that are hardly brighter than their soft tissue, relative to its own brightness."""
+    parts = components(bone)
+    brighter, usual = (np.bincount(parts.reshape(-1), part.reshape(-1)) for part in (excess, soft))
+    kept = brighter >= least * usual
+    kept[0] = False
+    return kept[parts]
 
 
 def _without_shadows(bone: np.ndarray, field: np.ndarray) -> np.ndarray:

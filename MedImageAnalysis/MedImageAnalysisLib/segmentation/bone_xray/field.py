@@ -19,6 +19,11 @@ _LEAST_UNIFORM = 0.002
 # The field is a polygon: it has few corners (to this many pixels), and hardly anything uniform lies within its hull.
 _MOST_CORNERS, _CORNER_PX = 8, 5.0
 _MOST_WITHIN = 0.2
+# It is in one piece, but for this share: what cuts the picture in two is a bright limb.
+_WHOLE = 0.8
+# A limb with straight sides in black air is brighter by this factor at the second depth below its edge than at the
+# first (shares of the longer side).
+_RISE, _BELOW_EDGE, _DEEPER = 1.4, (0.005, 0.012), (0.025, 0.04)
 # How wide the edge of a film in black padding is, and that of a blade's white shadow, as shares of the longer side.
 _FILM_EDGE, _BLADE_EDGE = 0.03, 0.008
 
@@ -38,12 +43,19 @@ def exposed_field(pixels: np.ndarray) -> np.ndarray:
     white = ndimage.binary_opening(pixels >= _WHITE, iterations=2)
     for uniform, edge in ((pixels <= _BLACK, _FILM_EDGE), (white, _BLADE_EDGE)):
         surrounding = _surrounding(uniform)
-        if surrounding.any():
+        if surrounding.any() and not _is_air(pixels, surrounding):
             field &= ~ndimage.binary_dilation(surrounding, iterations=max(1, round(edge * max(pixels.shape))))
     for turns in range(4):
         # Each side in turn is made the left one.
         _cut_left(np.rot90(pixels, turns), np.rot90(field, turns))
     return field
+
+
+def _is_air(pixels: np.ndarray, surrounding: np.ndarray) -> bool:
+    """Tell whether what is surrounded grows brighter inward, as a limb does below its skin; a film is even there."""
+    depth = ndimage.distance_transform_edt(~surrounding) / max(pixels.shape)
+    near, deep = (np.median(pixels[(depth > low) & (depth <= high)]) for low, high in (_BELOW_EDGE, _DEEPER))
+    return bool(deep > _RISE * near)
 
 
 def _cut_left(pixels: np.ndarray, field: np.ndarray) -> None:
@@ -87,7 +99,10 @@ def _surrounding(uniform: np.ndarray) -> np.ndarray:
     rest = ndimage.binary_opening(~around, iterations=3)
     if not around.any() or not rest.any():
         return nothing
-    hull = convex_hull_image(largest_component(rest))
+    field = largest_component(rest)
+    if np.count_nonzero(field) < _WHOLE * np.count_nonzero(rest):
+        return nothing
+    hull = convex_hull_image(field)
     outline = find_contours(np.pad(hull, 2).astype(np.float32), 0.5)[0]
     corners = len(approximate_polygon(outline, _CORNER_PX)) - 1
     within = np.count_nonzero(hull & around) / np.count_nonzero(around)
