@@ -8,7 +8,7 @@ from scipy import ndimage
 __all__ = ["excess_over_soft_tissue", "local_expectile"]
 
 # Soft tissue is what lies low: this expectile of the brightness around.
-_LOW = 0.08
+_LOW = 0.05
 # How wide "around" is, as a share of the longer side of the picture.
 _AROUND = 0.0625
 # Within this share of the half width of the limb, brightness rises from the skin to where it is nearly full.
