@@ -48,9 +48,9 @@ def bones_in(
 
     excess = excess_over_soft_tissue(pixels, limb)
     tissue = limb & ~metal
-    if np.ptp(excess[tissue]) == 0:
-        return np.zeros(pixels.shape, dtype=bool)
-    usual = float(threshold_otsu(excess[tissue]))
+    usual = float(threshold_otsu(excess[tissue])) if tissue.any() and np.ptp(excess[tissue]) > 0 else 0.0
+    if usual <= 0:
+        return metal.copy()
     bone = local_expectile(excess, np.ones_like(excess), tissue, _HIGH, _AROUND * max(pixels.shape))
     half = np.clip(np.sqrt(np.maximum(0.5 * bone * usual, 0)), 0.6 * usual, 2 * usual) / sensitivity
     smooth = ndimage.gaussian_filter(excess, 1.0)
@@ -68,6 +68,7 @@ def bones_in(
 
 
 def _steepness(excess: np.ndarray, limb: np.ndarray) -> np.ndarray:
+    """Return the step from one pixel to the next, 0 outside the limb."""
     return np.where(limb, ndimage.gaussian_gradient_magnitude(excess, 1.5), 0)
 
 
