@@ -22,7 +22,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from common.scoring import dice, mask_of
+from common.scoring import dice, mask_of, wrong_milliliters
 from MedImageAnalysisLib.imaging.masks import distance_to
 from segmentation_mri import segmented
 
@@ -109,9 +109,7 @@ def scored(image: sitk.Image, truth: sitk.Image) -> tuple[float, ...]:
     masks = [mask_of(found, key, tissues.shape) for key in ("cerebrospinal-fluid", "gray-matter", "white-matter")]
     brain, true = mask_of(found, "brain", tissues.shape), tissues > 0
     overlaps = [dice(mask, tissues == label) for label, mask in enumerate(masks, start=1)]
-    milliliters = np.prod(image.GetSpacing()) / 1000
-    wrong = [np.count_nonzero(mask) * milliliters for mask in (true & ~brain, brain & ~true)]
-    return (dice(brain, true), *overlaps, *wrong, seconds)
+    return (dice(brain, true), *overlaps, *wrong_milliliters(brain, true, image.GetSpacing()), seconds)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from common.scoring import dice, hausdorff95, mask_of
+from common.scoring import dice, hausdorff95, mask_of, wrong_milliliters
 from segmentation_mri import segmented
 
 SEQUENCES = ("T1W", "T2W", "FLAIR")
@@ -61,8 +61,7 @@ def row_of(name: str, image: sitk.Image, true: np.ndarray) -> tuple[float, str]:
     """Return the Dice of the brain, and a row of the table."""
     found, seconds = segmented("brain-mri", image)
     brain, gray, white = (mask_of(found, key, true.shape) for key in ("brain", "gray-matter", "white-matter"))
-    milliliters = np.prod(image.GetSpacing()) / 1000
-    missing, beyond = (np.count_nonzero(wrong) * milliliters for wrong in (true & ~brain, brain & ~true))
+    missing, beyond = wrong_milliliters(brain, true, image.GetSpacing())
     overlap, distance = dice(brain, true), hausdorff95(brain, true, image.GetSpacing()[::-1])
     ratio = np.count_nonzero(gray) / max(np.count_nonzero(white), 1)
     figures = f"{overlap:.3f} | {distance:.1f} | {missing:.0f} | {beyond:.0f} | {ratio:.2f} | {seconds:.1f}"

@@ -46,6 +46,12 @@ def dice(first: np.ndarray, second: np.ndarray) -> float:
     return float(2 * np.count_nonzero(first & second) / max(np.count_nonzero(first) + np.count_nonzero(second), 1))
 
 
+def wrong_milliliters(found: np.ndarray, true: np.ndarray, spacing: Sequence[float]) -> tuple[float, float]:
+    """Return the volumes of what is missing and of what is too much."""
+    volume = float(np.prod(spacing)) / 1000
+    return np.count_nonzero(true & ~found) * volume, np.count_nonzero(found & ~true) * volume
+
+
 def jaccard(first: np.ndarray, second: np.ndarray) -> float:
     """Return the common pixels over those of either mask (IoU)."""
     return float(np.count_nonzero(first & second) / max(np.count_nonzero(first | second), 1))

@@ -254,7 +254,8 @@ def read_header(path: Path, also: tuple[str, ...] = ()) -> Dataset:
     from pydicom import dcmread
 
     marked = is_dicom(path)
-    check_inflated(path)
+    if marked:
+        check_inflated(path)
     try:
         with damage_as_error(path):
             header = dcmread(path, stop_before_pixels=True, specific_tags=[*_TAGS.split(), *also], force=not marked)

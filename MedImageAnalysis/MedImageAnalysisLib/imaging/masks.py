@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from .pixels import mask_image, view
 
-__all__ = ["bounding_box", "component_sizes", "components", "distance_to", "largest_component"]
+__all__ = ["at_edge", "bounding_box", "component_sizes", "components", "distance_to", "largest_component"]
 
 
 def bounding_box(array: np.ndarray, margin: int | Sequence[int] = 0) -> tuple[slice, ...] | None:
@@ -57,6 +57,14 @@ def component_sizes(labels: np.ndarray) -> np.ndarray:
     sizes = np.bincount(labels.reshape(-1), minlength=1)
     sizes[0] = 0
     return sizes
+
+
+def at_edge(labels: np.ndarray) -> np.ndarray:
+    """Tell of each label, from 0 on, whether it reaches the edge of the array."""
+    found = np.zeros(int(labels.max()) + 1, dtype=bool)
+    for axis in range(labels.ndim):
+        found[np.moveaxis(labels, axis, 0)[[0, -1]].reshape(-1)] = True
+    return found
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:

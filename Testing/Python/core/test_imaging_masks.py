@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from MedImageAnalysisLib.imaging.masks import bounding_box, component_sizes, components, largest_component
+from MedImageAnalysisLib.imaging.masks import at_edge, bounding_box, component_sizes, components, largest_component
 
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=3, min_side=2, max_side=7))
 
@@ -55,3 +55,10 @@ def test_the_largest_component_is_the_first_of_the_largest(mask):
 def test_the_background_has_no_size():
     assert component_sizes(np.array([[0, 1, 1], [2, 0, 0]])).tolist() == [0, 2, 1]
     assert component_sizes(np.zeros((2, 2), int)).tolist() == [0]
+
+
+@pytest.mark.parametrize("place", [(0, 2, 2), (4, 2, 2), (2, 0, 2), (2, 4, 2), (2, 2, 0), (2, 2, 4)])
+def test_a_label_reaches_the_edge_on_any_side(place):
+    labels = np.zeros((5, 5, 5), dtype=np.uint8)
+    labels[2, 2, 2], labels[place] = 1, 2
+    assert at_edge(labels).tolist() == [True, False, True]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...imaging.masks import component_sizes, components
-from .sharp_regions import filled, sharp_regions
+from .sharp_regions import filled, holes_in, sharp_regions
 from .soft_tissue import excess_over_soft_tissue, local_expectile
 
 __all__ = ["bones_in"]
@@ -63,8 +63,8 @@ def bones_in(
     found = sharp_regions(masks, sharpness, counted, _LEAST_BONE * pixels.size)
     found = _at_edges(pixels, limb, found) | metal
     found = _without_notches(ndimage.binary_opening(found), round(_NOTCH * max(pixels.shape))) & limb
-    found = _without_shadows(_with_marrow(found, smooth / half), field)
-    return _clear(found, excess, pixels - excess, _LEAST_CONTRAST / sensitivity)
+    found = _with_marrow(found, smooth / half)
+    return _plausible(found, field, excess, pixels - excess, _LEAST_CONTRAST / sensitivity)
 
 
 def _steepness(excess: np.ndarray, limb: np.ndarray) -> np.ndarray:
@@ -99,26 +99,30 @@ def _without_notches(bone: np.ndarray, radius: int) -> np.ndarray:
 
 def _with_marrow(bone: np.ndarray, brightness: np.ndarray) -> np.ndarray:
     """Fill holes that are brighter than soft tissue: marrow, not the gap between two bones."""
-    holes = components(ndimage.binary_fill_holes(bone) & ~bone)
-    count = int(holes.max())
-    means = np.atleast_1d(ndimage.mean(brightness, holes, np.arange(1, count + 1)))
-    return bone | np.concatenate([[False], means >= _MARROW])[holes] if count else bone
+    holes = holes_in(bone)
+    sizes = component_sizes(holes)
+    sums = np.bincount(holes.reshape(-1), brightness.reshape(-1))
+    return bone | ((sizes > 0) & (sums >= _MARROW * sizes))[holes]
 
 
-def _clear(bone: np.ndarray, excess: np.ndarray, soft: np.ndarray, least: float) -> np.ndarray:
-    """Leave out parts that are hardly brighter than their soft tissue, relative to its own brightness."""
-    parts = components(bone)
-    brighter, usual = (np.bincount(parts.reshape(-1), part.reshape(-1)) for part in (excess, soft))
-    kept = brighter >= least * usual
-    kept[0] = False
-    return kept[parts]
+def _plausible(
+    bone: np.ndarray, field: np.ndarray, excess: np.ndarray, soft: np.ndarray, contrast: float
+) -> np.ndarray:
+    """Leave out parts that are small, that lie along the edge of the field, or are hardly brighter than soft tissue.
 
-
-def _without_shadows(bone: np.ndarray, field: np.ndarray) -> np.ndarray:
-    """Leave out what is too small, and what lies along the edge of the field."""
+    Parameters
+    ----------
+    bone, field : numpy.ndarray of bool
+    excess, soft : numpy.ndarray
+        How much brighter each pixel is than soft tissue would be, and how bright that would be.
+    contrast : float
+        Least share of the second that the first has.
+    """
     parts = components(bone)
     sizes = component_sizes(parts)
     width = round(_SHADOW * max(field.shape))
     near = field & ~ndimage.binary_erosion(field, iterations=width, border_value=1)
     along = np.bincount(parts[near], minlength=len(sizes))
-    return ((sizes >= _LEAST_BONE * bone.size) & (along <= sizes / 2) & (sizes > 0))[parts]
+    brighter, usual = (np.bincount(parts.reshape(-1), part.reshape(-1)) for part in (excess, soft))
+    kept = (sizes >= _LEAST_BONE * bone.size) & (along <= sizes / 2) & (brighter >= contrast * usual)
+    return (kept & (sizes > 0))[parts]

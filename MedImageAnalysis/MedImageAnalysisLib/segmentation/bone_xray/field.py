@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ...imaging.masks import component_sizes, components, largest_component
+from ...imaging.masks import at_edge, component_sizes, components, largest_component
 
 __all__ = ["exposed_field"]
 
@@ -92,10 +92,7 @@ def _surrounding(uniform: np.ndarray) -> np.ndarray:
 
     nothing = np.zeros(uniform.shape, dtype=bool)
     parts = components(uniform)
-    outermost = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
-    large = component_sizes(parts) >= _LEAST_UNIFORM * uniform.size
-    large[np.setdiff1d(np.arange(len(large)), outermost)] = False
-    around = large[parts]
+    around = ((component_sizes(parts) >= _LEAST_UNIFORM * uniform.size) & at_edge(parts))[parts]
     rest = ndimage.binary_opening(~around, iterations=3)
     if not around.any() or not rest.any():
         return nothing

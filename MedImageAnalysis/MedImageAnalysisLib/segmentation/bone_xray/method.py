@@ -9,11 +9,12 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from ...analysis import Segment, Segmentation
-from ...errors import UnsuitablePresetError, UnsupportedImageError
+from ...errors import UnsuitablePresetError
 from ...parameters import parameter
 from ...progress import Progress
 from ...terminology import generic_segment, segment
 from ..method import METHODS, SegmentationMethod
+from ..pixel_classifier.picture import check_picture, reduced
 from .bones import bones_in
 from .field import exposed_field
 from .limb import limb_in, metal_in
@@ -51,15 +52,14 @@ class BoneXray(SegmentationMethod):
         UnsupportedImageError
             If the image is not 2D, or too small.
         UnsuitablePresetError
-            If no limb with air beside it is found.
+            If the image is blank, or no limb with air beside it is found.
         """
-        _check(image)
-        factor = max(1, -(-max(image.GetSize()) // _LONG_SIDE))
-        small = sitk.BinShrink(sitk.Cast(image, sitk.sitkFloat32), [factor, factor])
-        pixels = _stretched(sitk.GetArrayFromImage(small))
+        check_picture(image, "A radiograph", "to tell bone from soft tissue", _LEAST_SIZE)
+        pixels, factor = reduced(image, _LONG_SIDE)
+        pixels = _stretched(pixels, pixels)
         progress.step("Looking for the collimator", 0.1)
         field = exposed_field(pixels)
-        pixels = _stretched(pixels, field)
+        pixels = _stretched(pixels, pixels[field])
         progress.step("Telling limb from air", 0.3)
         limb = limb_in(pixels, field)
         progress.step("Telling bone from soft tissue", 0.5)
@@ -79,17 +79,9 @@ def _segment(value: int) -> Segment:
     return segment({_SOFT: "soft-tissue", _BONE: "bone", _METAL: "metal"}[value], value)
 
 
-def _check(image: sitk.Image) -> None:
-    if image.GetDimension() != 2:
-        raise UnsupportedImageError(f"A radiograph is a 2D image, but this one is {image.GetDimension()}D.")
-    if min(image.GetSize()) < _LEAST_SIZE:
-        size = " x ".join(map(str, image.GetSize()))
-        raise UnsupportedImageError(f"The image has {size} pixels; at least {_LEAST_SIZE} each way are needed.")
-
-
-def _stretched(pixels: np.ndarray, field: np.ndarray | bool = True) -> np.ndarray:
-    """Return pixels from 0 to 1 between the 0.1st and the 99.9th percentile of the field."""
-    low, high = np.percentile(pixels[field].ravel(), [0.1, 99.9])
+def _stretched(pixels: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Return pixels from 0 to 1 between the 0.1st and the 99.9th percentile of those that count."""
+    low, high = np.percentile(counted, [0.1, 99.9])
     if high <= low:
         raise UnsuitablePresetError("The image is blank: there is nothing to segment.")
     return np.clip((pixels - low) / (high - low), 0, 1).astype(np.float32)

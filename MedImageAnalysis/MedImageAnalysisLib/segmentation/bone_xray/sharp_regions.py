@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...imaging.masks import component_sizes, components
+from ...imaging.masks import at_edge, component_sizes, components
 
-__all__ = ["filled", "sharp_regions"]
+__all__ = ["filled", "holes_in", "sharp_regions"]
 
 
 def sharp_regions(
@@ -32,23 +32,18 @@ def sharp_regions(
     least_size : float
         Smaller regions are left out (pixels).
     """
-    levels = [_regions(mask, sharpness, counted, least_size) for mask in masks]
-    best = np.zeros(1)
-    within: list[np.ndarray] = []
-    for index in range(len(levels) - 1, -1, -1):
-        parts, own = levels[index]
-        parents = np.zeros(len(own))
-        if index + 1 < len(levels):
-            inner, _ = levels[index + 1]
-            first = np.unique(inner, return_index=True)
-            # Every region lies within one of the level before: any of its pixels tells which.
-            np.add.at(parents, parts.reshape(-1)[first[1]], best[first[0]])
-            parents[0] = 0
-        within.insert(0, (own > 0) & (own >= parents))
-        best = np.maximum(own, parents)
     chosen = np.zeros(sharpness.shape, dtype=bool)
-    for (parts, _), taken in zip(levels, within, strict=True):
-        chosen |= taken[parts]
+    # From the highest threshold down: what the best regions within each region are worth.
+    inner, best = np.zeros(sharpness.shape, dtype=np.int64), np.zeros(1)
+    for mask in reversed(masks):
+        parts, own = _regions(mask, sharpness, counted, least_size)
+        around = np.zeros(len(best), dtype=np.int64)
+        # Every region lies within one of the lower threshold: any of its pixels tells which.
+        around[inner] = parts
+        within = np.bincount(around, best, len(own))
+        within[0] = 0
+        chosen |= ((own > 0) & (own >= within))[parts]
+        inner, best = parts, np.maximum(own, within)
     return chosen
 
 
@@ -65,10 +60,14 @@ def _regions(
     return parts, np.maximum(worth, 0)
 
 
+def holes_in(mask: np.ndarray) -> np.ndarray:
+    """Return the holes of a mask, which do not reach the picture's edge, as numbers; elsewhere 0."""
+    outside = components(~mask)
+    return np.where(at_edge(outside)[outside], 0, outside)
+
+
 def filled(mask: np.ndarray, largest: float) -> np.ndarray:
     """Fill holes up to `largest` pixels: cysts and marrow, not the gap between two bones."""
-    holes = components(~mask)
-    small = component_sizes(holes) <= largest
-    small[np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = False
-    small[0] = False
-    return mask | small[holes]
+    holes = holes_in(mask)
+    sizes = component_sizes(holes)
+    return mask | ((sizes > 0) & (sizes <= largest))[holes]
