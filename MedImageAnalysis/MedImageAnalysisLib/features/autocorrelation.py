@@ -19,9 +19,9 @@ FAMILY = Family("autocorrelation", "Spatial autocorrelation")
 
 # What bounds the memory: how many columns of the spectrum are transformed at a time, how many rows, and how many bytes
 # of transformed rows are kept. Beyond these, rows are transformed again for the next block of columns.
-_CHUNK = 4
-_ROWS = 256
-_MEMORY = 20_000_000
+_CHUNK = 8
+_ROWS = 64
+_MEMORY = 60_000_000
 
 
 def compute(region: Region) -> Values:
@@ -61,16 +61,20 @@ class PairSums:
 
 def _weighted_pair_sums(mask: np.ndarray, values: np.ndarray, spacing: np.ndarray) -> tuple[float, float, float]:
     """Return the sums over ordered pairs of voxels of w, w x x' and w x x, where x are the `values` of the mask."""
-    from scipy import fft
-
-    # Twice the box, so that the far ends of the box do not meet around the corner.
-    shape = [fft.next_fast_len(2 * n - 1, real=True) for n in mask.shape]
+    # At least twice the box, so that its far ends do not meet around the corner, and even for the cosine transforms.
+    shape = [_padded(n) for n in mask.shape]
     half = shape[2] // 2 + 1
     width = max(_MEMORY // (3 * 16 * mask.shape[0] * mask.shape[1] * _CHUNK), 1) * _CHUNK
     blocks = [slice(first, min(first + width, half)) for first in range(0, half, width)]
     sums = sum(_block_sums(mask, values, spacing, shape, block) for block in blocks)
     weight, product, square = sums / np.prod(shape)
     return float(weight), float(product), float(square)
+
+
+def _padded(length: int) -> int:
+    from scipy import fft
+
+    return 2 * fft.next_fast_len(length, real=True) if length > 1 else 1
 
 
 def _block_sums(
@@ -81,60 +85,69 @@ def _block_sums(
 
     spectra = _spectra(mask, values, shape[2], block)
     weights = _weights(shape, spacing, block)
+    axes = [axis for axis in (1, 2) if shape[axis - 1] > 1]
     sums = np.zeros(3)
-    for start in range(0, weights.shape[2], _CHUNK):
+    for start in range(0, len(weights), _CHUNK):
         columns = slice(start, start + _CHUNK)
-        m, x, s = (fft.fft2(part[:, :, columns], shape[:2], axes=(0, 1)) for part in spectra)
-        kernel = fft.fft2(_mirrored(weights[:, :, columns], shape), axes=(0, 1)).real
-        # The half spectrum stands for both halves, but for its first and (of an even length) last column.
-        column = block.start + start + np.arange(kernel.shape[2])
-        kernel *= np.where((column == 0) | (2 * column == shape[2]), 1.0, 2.0)
+        m, x, s = (fft.fftn(part[columns], [shape[axis - 1] for axis in axes], axes) for part in spectra)
+        kernel = fft.dctn(weights[columns], type=1, axes=axes)
+        # The half spectrum stands for both halves, but for its first and its last column.
+        column = block.start + start + np.arange(len(kernel))
+        kernel *= np.where((column == 0) | (2 * column == shape[2]), 1.0, 2.0)[:, None, None]
         for k, (one, other) in enumerate(((m, m), (x, x), (s, m))):
-            sums[k] += np.einsum("ijk,ijk->", kernel, (one.conj() * other).real)
+            sums[k] += np.vdot(kernel, _folded(one.real * other.real + one.imag * other.imag))
     return sums
 
 
 def _spectra(mask: np.ndarray, values: np.ndarray, length: int, block: slice) -> np.ndarray:
-    """Return a block of columns of the transforms along rows, of the mask, the values and their squares."""
+    """Return a block of columns of the transforms along rows, of the mask, the values and their squares.
+
+    Its shape is (3, columns, z, y), so that what is transformed next lies together.
+    """
     from scipy import fft
 
     rows = mask.reshape(-1, mask.shape[2])
     # Where the values of each row begin.
     starts = np.concatenate([[0], np.cumsum(rows.sum(axis=1))])
-    found = np.empty((3, len(rows), block.stop - block.start), np.complex128)
+    found = np.empty((3, block.stop - block.start, len(rows)), np.complex128)
     for top in range(0, len(rows), _ROWS):
         inside = rows[top : top + _ROWS]
         field = np.zeros(inside.shape)
         field[inside] = values[starts[top] : starts[top + len(inside)]]
         for part, each in zip(found, (inside.astype(np.float64), field, field**2), strict=True):
-            part[top : top + _ROWS] = fft.rfft(each, length, axis=1)[:, block]
-    return found.reshape(3, *mask.shape[:2], -1)
+            part[:, top : top + _ROWS] = fft.rfft(each, length, axis=1)[:, block].T
+    return found.reshape(3, -1, *mask.shape[:2])
 
 
 def _weights(shape: list[int], spacing: np.ndarray, block: slice) -> np.ndarray:
-    """Return a block of columns of the transform along rows of 1 / distance, for offsets up to half `shape`.
+    """Return a block of columns of the transform along rows of 1 / distance, 0 at no distance.
 
-    It is 0 at no distance.
+    Its shape is (columns, z, y), for offsets of 0 up to half of `shape`. The weights are even, so their Fourier
+    transform is the cosine transform of those for offsets of 0 and more.
     """
     from scipy import fft
 
-    z, y = (np.arange(n // 2 + 1) * step for n, step in zip(shape[:2], spacing[:2], strict=True))
-    x = np.minimum(np.arange(shape[2]), shape[2] - np.arange(shape[2])) * spacing[2]
+    z, y, x = (np.arange(n // 2 + 1) * step for n, step in zip(shape, spacing, strict=True))
     squares = (z[:, None] ** 2 + y**2).ravel()
-    found = np.empty((squares.size, block.stop - block.start))
+    found = np.empty((block.stop - block.start, squares.size))
     for top in range(0, squares.size, _ROWS):
         distance = np.sqrt(squares[top : top + _ROWS, None] + x**2)
         if top == 0:
             distance[0, 0] = np.inf
-        # The weights are even, so their transform is real.
-        found[top : top + _ROWS] = fft.rfft(1 / distance, axis=1)[:, block].real
-    return found.reshape(z.size, y.size, -1)
+        weights = 1 / distance
+        transformed = fft.dct(weights, type=1) if x.size > 1 else weights
+        found[:, top : top + _ROWS] = transformed[:, block].T
+    return found.reshape(-1, z.size, y.size)
 
 
-def _mirrored(half: np.ndarray, shape: list[int]) -> np.ndarray:
-    """Return the weights for all offsets, negative ones wrapped around, from those for offsets of 0 and more."""
-    rows, columns = (np.minimum(np.arange(n), n - np.arange(n)) for n in shape[:2])
-    return half[rows[:, None], columns]
+def _folded(power: np.ndarray) -> np.ndarray:
+    """Add what belongs to negative frequencies of the last two axes to the positive ones; writes into `power`."""
+    for axis in (1, 2):
+        moved = np.moveaxis(power, axis, 0)
+        half = len(moved) // 2
+        moved[1:half] += moved[: half:-1]
+        power = np.moveaxis(moved[: half + 1], 0, axis)
+    return power
 
 
 @FAMILY.feature("morph_moran_i", "Moran's I index", "N365")
