@@ -10,11 +10,11 @@ import SimpleITK as sitk
 
 from ..imaging.histogram import Histogram, multi_otsu
 from ..imaging.masks import bounding_box, component_sizes
+from ..imaging.picture_field import Box, border_values, find_field
 from ..imaging.pixels import is_constant, mask_image, view
 from ..parameters import parameter
 from ..progress import Progress, run_filter
 from .mask_outside import Collimation, find_collimation
-from .picture_field import Box, border_values, find_field
 from .scalar_step import ScalarStep
 from .step import STEPS
 
@@ -31,7 +31,7 @@ class CropToBody(ScalarStep):
     - With a threshold, and on images with negative values (Hounsfield units and other signed scales): the box around
       the largest connected bright object. Without a threshold this is what exceeds Otsu's.
     - Other images are taken as pictures: the flat surround is cut off, whether it is bright or dark, with what is
-      written in it (:func:`.picture_field.find_field`), or else the collimator blades of a radiograph. A picture
+      written in it (:func:`.imaging.picture_field.find_field`), or else the collimator blades of a radiograph. A picture
       without either is cropped to its bright object if that lies in darkness, else it stays whole: what reaches the
       border on all sides has no box.
 

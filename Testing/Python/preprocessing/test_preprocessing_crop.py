@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from MedImageAnalysisLib.preprocessing import STEPS
-from MedImageAnalysisLib.preprocessing.picture_field import find_field
+from MedImageAnalysisLib.imaging.picture_field import find_field
 
 
 def kept(image: sitk.Image, quiet, **settings) -> tuple[int, int, int, int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from ..imaging.histogram import percentiles
-from ..imaging.pixels import view
+from .histogram import percentiles
+from .pixels import view
 
 __all__ = ["Box", "border_values", "find_field"]
 
