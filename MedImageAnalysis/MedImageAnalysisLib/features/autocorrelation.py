@@ -145,7 +145,7 @@ def _folded(power: np.ndarray) -> np.ndarray:
     for axis in (1, 2):
         moved = np.moveaxis(power, axis, 0)
         half = len(moved) // 2
-        moved[1:half] += moved[: half:-1]
+        moved[1:half] += moved[:half:-1]
         power = np.moveaxis(moved[: half + 1], 0, axis)
     return power
 

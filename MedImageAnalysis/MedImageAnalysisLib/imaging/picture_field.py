@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from .histogram import percentiles
 from .pixels import view
 
-__all__ = ["Box", "border_values", "find_field"]
+__all__ = ["Box", "border_values", "cut_to_field", "find_field"]
 
 # First and last index along x, y (, z).
 Box = tuple[list[int], list[int]]
@@ -62,6 +62,27 @@ def find_field(image: sitk.Image) -> Box | None:
         for end, factor, size in zip(ends, factors, image.GetSize(), strict=True)
     ]
     return None if all(b == 0 for b in first) and last == [n - 1 for n in image.GetSize()] else (first, last)
+
+
+def cut_to_field(image: sitk.Image, least_side: int) -> tuple[list[int], sitk.Image]:
+    """Return the index at which the field of a picture begins, and the picture cut to it.
+
+    Where there is no surround, or too little would be left, this is the whole picture.
+
+    Parameters
+    ----------
+    image : sitk.Image
+        2D or 3D.
+    least_side : int
+        Pixels that the field must have each way.
+    """
+    box = find_field(image)
+    if box is not None:
+        start, last = box
+        size = [end + 1 - begin for begin, end in zip(start, last, strict=True)]
+        if min(size) >= least_side:
+            return start, sitk.RegionOfInterest(image, size, start)
+    return [0] * image.GetDimension(), image
 
 
 def _inside(values: np.ndarray) -> tuple[slice, ...] | None:

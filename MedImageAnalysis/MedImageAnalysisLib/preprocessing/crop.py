@@ -31,7 +31,7 @@ class CropToBody(ScalarStep):
     - With a threshold, and on images with negative values (Hounsfield units and other signed scales): the box around
       the largest connected bright object. Without a threshold this is what exceeds Otsu's.
     - Other images are taken as pictures: the flat surround is cut off, whether it is bright or dark, with what is
-      written in it (:func:`.imaging.picture_field.find_field`), or else the collimator blades of a radiograph. A picture
+      written in it (:func:`.picture_field.find_field`), or else the collimator blades of a radiograph. A picture
       without either is cropped to its bright object if that lies in darkness, else it stays whole: what reaches the
       border on all sides has no box.
 

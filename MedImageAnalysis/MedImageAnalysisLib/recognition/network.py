@@ -21,13 +21,15 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import SimpleITK as sitk
 
 from ..analysis import Evidence
 from ..errors import InvalidModelError
+from ..imaging.picture_field import cut_to_field
 from ..networks import Network, load_network
 from .assessment import Assessment
 from .case import RecognitionCase
-from .descriptors.canvas import square_canvas
+from .descriptors.canvas import check_slice, square_canvas
 from .evidence import MAXIMUM_ROWS, map_of_cells
 from .inputs import Input, missing_inputs, read_input
 from .model import Model
@@ -35,6 +37,9 @@ from .probabilities import category_rows, softmax
 from .schema import Fields
 
 __all__ = ["NetworkOutput", "NetworkSpec", "assess", "run_network"]
+
+# Pixels that the field inside a frame must have each way, or the frame is taken for a part of the picture.
+_LEAST_FIELD = 64
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class NetworkSpec:
         Side of the canvas, in pixels.
     fill_marks : bool
         Whether burned-in marks are filled in before ranking.
+    cut_frame : bool
+        Whether a flat surround, and what is written in it, is cut off before.
     inputs : tuple of Input
         Cells of the feature table and measurements: the network's second input, in this order.
     temperature, set_thresholds, priors
@@ -63,6 +70,7 @@ class NetworkSpec:
 
     size: int
     fill_marks: bool
+    cut_frame: bool
     inputs: tuple[Input, ...]
     temperature: float
     set_thresholds: tuple[float, ...]
@@ -75,11 +83,14 @@ class NetworkSpec:
     def read(cls, fields: Fields, classes: int) -> NetworkSpec:
         """Read and check the object "onnx" of a model.json."""
         canvas = fields.object("canvas")
-        size, fill_marks = canvas.integer("size", 32, 512), canvas.flag("fill_marks")
+        seen = {
+            "size": canvas.integer("size", 32, 512),
+            "fill_marks": canvas.flag("fill_marks"),
+            "cut_frame": canvas.flag("cut_frame", False),
+        }
         canvas.done()
         spec = cls(
-            size=size,
-            fill_marks=fill_marks,
+            **seen,
             inputs=fields.list("inputs", read_input, (), most=1000),
             temperature=fields.number("temperature", 1e-3, 1e3),
             set_thresholds=fields.numbers("set_thresholds", classes, 0.0, 1.0),
@@ -92,6 +103,21 @@ class NetworkSpec:
             raise fields.refusal("priors", "must add up to 1")
         fields.done()
         return spec
+
+    def shown(self, image: sitk.Image) -> sitk.Image:
+        """Return the part of an image that the network is shown.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If it is not a single 2D image of one channel.
+        """
+        check_slice(image)
+        return cut_to_field(image, _LEAST_FIELD)[1] if self.cut_frame else image
+
+    def canvas_of(self, shown: sitk.Image) -> np.ndarray:
+        """Return the canvas of what the network is shown, shape (size, size)."""
+        return square_canvas(shown, self.size, self.fill_marks)
 
     def open_weights(self, path: Path, sha256: str, classes: int, where: str) -> Network:
         """Return the network, after checking that what goes in and out is what this kind of model needs."""
@@ -176,9 +202,9 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
     reason = missing_inputs(spec.inputs, readings)
     if reason:
         return Assessment(reason=reason)
-    canvas = square_canvas(case.image.pixels, spec.size, spec.fill_marks)
+    shown = spec.shown(case.image.pixels)
     features = np.array([reading.value for reading in readings]) if readings else None
-    found = run_network(model.weights(), canvas, spec.mirror, features)
+    found = run_network(model.weights(), spec.canvas_of(shown), spec.mirror, features)
     reason = _unlike(model, found)
     if reason:
         return Assessment(reason=reason)
@@ -189,7 +215,7 @@ def assess(model: Model, case: RecognitionCase, prevalence: Sequence[float] | No
     return Assessment(
         categories,
         _cell_rows(cells, found.activation[top], model.classes[top].title),
-        evidence_map=map_of_cells([cells], case.image.pixels),
+        evidence_map=map_of_cells([cells], shown),
     )
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from MedImageAnalysisLib.imaging.picture_field import cut_to_field, find_field
 from MedImageAnalysisLib.preprocessing import STEPS
-from MedImageAnalysisLib.imaging.picture_field import find_field
 
 
 def kept(image: sitk.Image, quiet, **settings) -> tuple[int, int, int, int]:
@@ -65,6 +65,16 @@ def test_frames_of_ultrasound_are_cropped_alike(sector, quiet):
     image = sitk.GetImageFromArray(np.stack([sector] * 6))
     result = STEPS["crop-to-body"](margin=0.0)(image, quiet)
     assert result.GetSize() == pytest.approx((261, 260, 6), abs=8)
+
+
+def test_picture_is_cut_to_its_field_where_enough_of_it_is_left():
+    picture = sitk.GetImageFromArray(np.pad(np.random.default_rng(2).uniform(50, 200, (90, 70)), ((20, 10), (30, 40))))
+    picture.SetSpacing((0.2, 0.3))
+    start, field = cut_to_field(picture, 64)
+    assert (start, field.GetSize()) == ([30, 20], (70, 90))
+    assert field.GetOrigin() == pytest.approx((6.0, 6.0))
+    assert cut_to_field(picture, 80) == ([0, 0], picture)
+    assert cut_to_field(field, 64) == ([0, 0], field)
 
 
 def test_ultrasound_that_fills_its_picture_stays_whole(noise, quiet):

@@ -12,7 +12,13 @@ import SimpleITK as sitk
 from recognition_cases import make_measurement
 
 from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage
-from MedImageAnalysisLib.errors import InvalidModelError, InvalidSettingError, MissingPackageError, UnknownNameError
+from MedImageAnalysisLib.errors import (
+    InvalidModelError,
+    InvalidSettingError,
+    MissingPackageError,
+    UnknownNameError,
+    UnsupportedImageError,
+)
 from MedImageAnalysisLib.export.record import analysis_to_json, provenance_from_json
 from MedImageAnalysisLib.networks import network as room
 from MedImageAnalysisLib.phantom import chest_radiograph
@@ -20,7 +26,7 @@ from MedImageAnalysisLib.pipeline import repeat, resolved, run
 from MedImageAnalysisLib.preset import Preset, load_preset
 from MedImageAnalysisLib.recognition import RecognitionCase, available_models, best_available, load_model, recognize
 from MedImageAnalysisLib.recognition.training.folder import write_model
-from tiny_network import description_of, make_model, sides_network, value
+from tiny_network import SIZE, description_of, make_model, sides_network, value
 
 
 def written(folder, network=None, name="sides-network", **changes):
@@ -66,6 +72,28 @@ def test_probability_and_interval_are_those_of_the_members(model):
     assert rows[0].upper == pytest.approx(np.percentile(members, 97.5), abs=1e-5)
     assert rows[0].code.value == "7771000"
     assert [row.in_prediction_set for row in rows] == [True, False]
+
+
+def test_frame_is_cut_off_where_the_model_asks_for_it(model, tmp_path):
+    pixels = 1 + RAMP + np.random.default_rng(5).random(RAMP.shape)
+    framed = np.pad(pixels, ((30, 10), (16, 48)))
+    plain = recognized(model, pixels)
+    canvas = {"size": SIZE, "fill_marks": False}
+    cut = recognized(written(tmp_path, name="cut", canvas=canvas | {"cut_frame": True}), framed)
+    assert cut.categories[0].probability == pytest.approx(plain.categories[0].probability, abs=1e-5)
+    assert recognized(model, framed).categories[0].probability < cut.categories[0].probability - 0.05
+    drawn = cut.evidence_map
+    shift = np.subtract(drawn.GetOrigin(), plain.evidence_map.GetOrigin())
+    np.testing.assert_allclose(shift, [16, 30])
+    assert drawn.GetSpacing() == plain.evidence_map.GetSpacing()
+
+
+@pytest.mark.parametrize("pixels", [np.ones((20, 80, 80)), np.ones((80, 80, 3))])
+def test_what_is_no_slice_is_refused_before_its_frame_is_looked_for(tmp_path, pixels):
+    model = written(tmp_path, canvas={"size": SIZE, "fill_marks": False, "cut_frame": True})
+    image = sitk.GetImageFromArray(pixels, isVector=pixels.shape[-1] == 3)
+    with pytest.raises(UnsupportedImageError):
+        model.spec.shown(image)
 
 
 def test_prevalence_fills_the_adjusted_column(model):

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from ...errors import UnsupportedImageError
 from ...imaging.canvas import area_average, ranked
 
-__all__ = ["area_average", "ranked", "square_canvas", "without_marks"]
+__all__ = ["area_average", "check_slice", "ranked", "square_canvas", "without_marks"]
 
 
 def square_canvas(image: sitk.Image, size: int, fill_marks: bool = True) -> np.ndarray:
@@ -26,7 +26,7 @@ def square_canvas(image: sitk.Image, size: int, fill_marks: bool = True) -> np.n
     UnsupportedImageError
         If the image is not 2D and scalar, or has fewer than 16 pixels on a side.
     """
-    _check_slice(image)
+    check_slice(image)
     if min(image.GetSize()) < 16:
         raise UnsupportedImageError(
             f"The image has only {image.GetWidth()} x {image.GetHeight()} pixels; 16 are needed."
@@ -36,7 +36,13 @@ def square_canvas(image: sitk.Image, size: int, fill_marks: bool = True) -> np.n
     return ranked(without_marks(small) if fill_marks else small)
 
 
-def _check_slice(image: sitk.Image) -> None:
+def check_slice(image: sitk.Image) -> None:
+    """Refuse what is not a single 2D image of one channel.
+
+    Raises
+    ------
+    UnsupportedImageError
+    """
     if image.GetDimension() != 2 or image.GetNumberOfComponentsPerPixel() != 1:
         raise UnsupportedImageError("This model looks at single 2D images of one channel. Choose one slice.")
 

@@ -9,7 +9,6 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...errors import InvalidModelError
-from ..descriptors.canvas import square_canvas
 from ..linear import describe
 from ..model import Model
 from ..network import run_network
@@ -67,7 +66,7 @@ def _from_descriptors(model: Model, images: Sequence[sitk.Image]) -> tuple[np.nd
 
 def _from_network(model: Model, images: Sequence[sitk.Image]) -> tuple[np.ndarray, np.ndarray]:
     spec, network = model.spec, model.weights()
-    canvases = (square_canvas(image, spec.size, spec.fill_marks) for image in images)
+    canvases = (spec.canvas_of(spec.shown(image)) for image in images)
     found = [run_network(network, canvas, spec.mirror, None) for canvas in canvases]
     limit = np.inf if spec.stranger_limit is None else spec.stranger_limit
     probabilities = np.array([output.probabilities(spec.temperature) for output in found])

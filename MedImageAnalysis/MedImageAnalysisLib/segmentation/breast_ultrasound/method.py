@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...analysis import Segmentation
-from ...imaging.picture_field import find_field
+from ...imaging.picture_field import cut_to_field
 from ...parameters import parameter
 from ...progress import Progress
 from ...terminology import segment
@@ -63,7 +63,8 @@ class BreastUltrasound(TwoEngineMethod):
         """
         check_picture(image, "A B-mode picture", "to find a lesion", _LEAST_SIZE)
         find = _by_network if self.uses_network else _by_classifiers
-        start, field = _field(image)
+        # The network was trained on pictures without a frame, and misses lesions in others.
+        start, field = cut_to_field(image, _LEAST_SIZE)
         found, factor = find(field, self.certainty, progress)
         progress.step("Drawing smooth outlines", 0.9)
         labels = sitk.Image(image.GetSize(), sitk.sitkUInt8)
@@ -71,21 +72,6 @@ class BreastUltrasound(TwoEngineMethod):
         drawn = _labelmap(field, found, factor)
         labels = sitk.Paste(labels, drawn, drawn.GetSize(), destinationIndex=start)
         return Segmentation((labels,), (segment("breast-lesion", 1),))
-
-
-def _field(image: sitk.Image) -> tuple[list[int], sitk.Image]:
-    """Return the part of a picture that was scanned, without the frame and the writing around it, and where it begins.
-
-    The network was trained on pictures without frames and misses lesions in others.
-    """
-    box = find_field(image)
-    if box is None:
-        return [0, 0], image
-    start, last = box
-    size = [end + 1 - begin for begin, end in zip(start, last, strict=True)]
-    if min(size) < _LEAST_SIZE:
-        return [0, 0], image
-    return start, sitk.RegionOfInterest(image, size, start)
 
 
 # What both ways return: levels whose outline is at one half, each in its frame, and how many pixels of the image make

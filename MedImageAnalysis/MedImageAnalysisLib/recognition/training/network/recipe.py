@@ -59,6 +59,8 @@ class NetworkRecipe:
         Side of the canvas in pixels, a multiple of 16 for three blocks that halve it.
     fill_marks : bool
         Whether burned-in marks are filled in on the canvas.
+    cut_frame : bool
+        Whether a frame around the picture is cut off when recognizing; the collection must have none.
     widths : tuple of int
         Channels of the first convolution and of each block. A block halves the side unless it is as wide as the one
         before.
@@ -86,6 +88,7 @@ class NetworkRecipe:
     priors: tuple[float, ...]
     size: int = 96
     fill_marks: bool = True
+    cut_frame: bool = False
     members: int = 3
     widths: tuple[int, ...] = (16, 32, 64, 128)
     judging: int = 0

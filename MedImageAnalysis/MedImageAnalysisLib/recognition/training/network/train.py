@@ -123,7 +123,7 @@ def _described(recipe: NetworkRecipe, calibration: Calibration, cases: int) -> d
         "training": description["training"] | {"cases": cases},
         "coverage": recipe.base.settings.coverage,
         "onnx": {
-            "canvas": {"size": recipe.size, "fill_marks": recipe.fill_marks},
+            "canvas": {"size": recipe.size, "fill_marks": recipe.fill_marks, "cut_frame": recipe.cut_frame},
             "inputs": [],
             "temperature": calibration.temperature,
             "set_thresholds": [0.0] * len(recipe.priors),
