@@ -27,6 +27,7 @@ from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage
 from MedImageAnalysisLib.networks import networks_available
 from MedImageAnalysisLib.preprocessing.speckle import SpeckleDiffusion
 from MedImageAnalysisLib.progress import Progress
+from MedImageAnalysisLib.recognition.training.data import read_pixels
 from MedImageAnalysisLib.segmentation.breast_ultrasound import method as breast_ultrasound
 from MedImageAnalysisLib.segmentation.breast_ultrasound.classifier import read_classifier
 
@@ -54,8 +55,8 @@ class Score:
 
 
 def scored(folder: Path, row: dict[str, str], method: breast_ultrasound.BreastUltrasound) -> Score:
-    image = sitk.ReadImage(str(folder / row["image"]), sitk.sitkFloat32)
-    truth = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / row["mask"]))) > 0
+    image = sitk.Cast(read_pixels(folder / row["image"]), sitk.sitkFloat32)
+    truth = sitk.GetArrayFromImage(read_pixels(folder / row["mask"])) > 0
     started = time.perf_counter()
     segmentation = method(SpeckleDiffusion()(image, Progress()), None, Progress())
     seconds = time.perf_counter() - started

@@ -32,13 +32,24 @@ DRAWN = (0.16, 0.42, 0.42)
 WATCHED = 15
 
 
-def train_member(pictures: Pictures, seed: int, epochs: int, watch: Callable[[Member], str] | None = None) -> Member:
-    """Return a member trained on these pictures; `watch` says how good it is, which changes nothing."""
+def train_member(
+    pictures: Pictures,
+    seed: int,
+    epochs: int,
+    watch: Callable[[Member], str] | None = None,
+    elsewhere: bool = False,
+) -> Member:
+    """Return a member trained on these pictures; `watch` says how good it is, which changes nothing.
+
+    With `elsewhere` they are varied as widely as pictures of other hospitals differ.
+    """
     with repeatable(seed):
-        return _learned(pictures, seed, epochs, watch).to("cpu")
+        return _learned(pictures, seed, epochs, watch, elsewhere).to("cpu")
 
 
-def _learned(pictures: Pictures, seed: int, epochs: int, watch: Callable[[Member], str] | None) -> Member:
+def _learned(
+    pictures: Pictures, seed: int, epochs: int, watch: Callable[[Member], str] | None, elsewhere: bool
+) -> Member:
     plain, smooth, mask = (halved(getattr(pictures, name)) for name in ("plain", "smooth", "mask"))
     category, margin = torch.as_tensor(pictures.category), torch.as_tensor(margins(pictures.mask))
     balance = 1 / torch.tensor(DRAWN)
@@ -47,7 +58,7 @@ def _learned(pictures: Pictures, seed: int, epochs: int, watch: Callable[[Member
         is_smooth = (torch.rand(BATCH, 1, 1, 1, generator=random) < 0.4).float()
         x = torch.lerp(plain[chosen], smooth[chosen], is_smooth)
         side = SMALL if done < SMALL_SHARE else x.shape[-1]
-        x, truth = varied(x, mask[chosen], side, random)
+        x, truth = varied(x, mask[chosen], side, random, elsewhere)
         outputs = member(x.contiguous(memory_format=torch.channels_last))
         return losses(outputs, truth, margin[chosen], category[chosen], balance)
 

@@ -25,6 +25,9 @@ from MedImageAnalysisLib.segmentation.breast_ultrasound.close_look import OVERSA
 from MedImageAnalysisLib.terminology import segment
 
 CANVAS = 256
+# How much wider and less high pictures are made, as a logarithm: canvases are squares of pictures of any shape.
+STRETCH = 0.35
+LITTLE_STRETCH = 0.12
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,13 +108,19 @@ def halved(canvases: np.ndarray) -> torch.Tensor:
 
 
 def varied(
-    x: torch.Tensor, mask: torch.Tensor, side: int, random: torch.Generator
+    x: torch.Tensor, mask: torch.Tensor, side: int, random: torch.Generator, elsewhere: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a batch moved, bent and exposed otherwise, and its masks moved along, `side` pixels wide."""
-    grid = _finer(_bent(_moved(len(x), random), random), side)
+    """Return a batch moved, bent and exposed otherwise, and its masks moved along, `side` pixels wide.
+
+    `elsewhere` varies it as widely as pictures of other hospitals differ: in shape, gain by depth, speckle, frame.
+    """
+    grid = _finer(_bent(_moved(len(x), random, stretch=STRETCH if elsewhere else LITTLE_STRETCH), random), side)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
     mask = F.grid_sample(mask, grid, padding_mode="zeros", align_corners=False)
-    return exposed_otherwise(x, random), mask
+    if not elsewhere:
+        return exposed_otherwise(x, random), mask
+    seen = 1 - _frames(len(x), x.shape[-2:], random)
+    return seen * exposed_otherwise(scanned_otherwise(x, random), random), seen * mask
 
 
 def varied_closely(
@@ -140,16 +149,19 @@ def _uniform(count: int, low: float, high: float, random: torch.Generator) -> to
     return low + (high - low) * torch.rand(count, generator=random)
 
 
-def _moved(count: int, random: torch.Generator, side: int = 20) -> torch.Tensor:
-    """Return sampling grids (count, side, side, 2) of random similarity transforms, half of them mirrored."""
+def _moved(count: int, random: torch.Generator, side: int = 20, stretch: float = LITTLE_STRETCH) -> torch.Tensor:
+    """Return sampling grids (count, side, side, 2) of random transforms, half of them mirrored.
+
+    `stretch` bounds the logarithm of how much wider, and how much less high, they make a picture.
+    """
     angle = _uniform(count, -0.25, 0.25, random)
     scale = torch.exp(_uniform(count, -0.3, 0.3, random))
-    stretch = torch.exp(_uniform(count, -0.12, 0.12, random))
+    ratio = torch.exp(_uniform(count, -stretch, stretch, random))
     mirror = 1 - 2 * torch.randint(0, 2, (count,), generator=random).float()
     cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale
     shifts = [_uniform(count, -0.2, 0.2, random) for _ in range(2)]
     rows = torch.stack(
-        [mirror * cosine * stretch, -sine, shifts[0], mirror * sine, cosine / stretch, shifts[1]], dim=1
+        [mirror * cosine * ratio, -sine, shifts[0], mirror * sine, cosine / ratio, shifts[1]], dim=1
     ).view(count, 2, 3)
     return F.affine_grid(rows, [count, 1, side, side], align_corners=False)
 
@@ -159,6 +171,21 @@ def _bent(grid: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     noise = 0.05 * torch.randn(len(grid), 2, 5, 5, generator=random)
     noise = F.interpolate(noise, size=grid.shape[1:3], mode="bicubic", align_corners=False)
     return grid + noise.permute(0, 2, 3, 1)
+
+
+def scanned_otherwise(x: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Return a batch with other gain by depth, coarser speckle, and blurred."""
+    count, size = len(x), x.shape[-2:]
+
+    def some(share: float, low: float, high: float) -> torch.Tensor:
+        chosen = torch.rand(count, generator=random) < share
+        return (chosen * _uniform(count, low, high, random)).view(-1, 1, 1, 1)
+
+    depth = torch.linspace(-1, 1, size[0]).view(1, 1, -1, 1)
+    x = x + some(0.5, -0.35, 0.35) * depth
+    coarse = torch.randn(count, 1, size[0] // 2, size[1] // 3, generator=random)
+    x = x * (1 + some(0.4, 0, 0.6) * F.interpolate(coarse, size=size, mode="bilinear", align_corners=False))
+    return torch.lerp(x, F.avg_pool2d(x, 5, 1, 2, count_include_pad=False), some(0.25, 0, 1))
 
 
 def exposed_otherwise(x: torch.Tensor, random: torch.Generator) -> torch.Tensor:
@@ -201,6 +228,16 @@ def _rectangles(count: int, size: torch.Size, low: float, high: float, random: t
     y, x = (_uniform(count, 0, 1, random).view(-1, 1, 1) for _ in range(2))
     height, width = (_uniform(count, low, high, random).view(-1, 1, 1) for _ in range(2))
     return (((rows - y).abs() < height / 2) & ((columns - x).abs() < width / 2)).float()[:, None]
+
+
+def _frames(count: int, size: torch.Size, random: torch.Generator) -> torch.Tensor:
+    """Return 1 in the black frames that a third of the pictures get, on any of their sides, and 0 elsewhere."""
+    framed = (torch.rand(count, 1, generator=random) < 0.33) & (torch.rand(count, 4, generator=random) < 0.5)
+    widths = framed * 0.15 * torch.rand(count, 4, generator=random)
+    top, bottom, left, right = widths.view(count, 4, 1, 1).unbind(1)
+    rows = torch.linspace(0, 1, size[0]).view(1, -1, 1)
+    columns = torch.linspace(0, 1, size[1]).view(1, 1, -1)
+    return ((rows < top) | (rows > 1 - bottom) | (columns < left) | (columns > 1 - right)).float()[:, None]
 
 
 def _marked(x: torch.Tensor, random: torch.Generator, most: int = 4, reach: int = 2) -> torch.Tensor:

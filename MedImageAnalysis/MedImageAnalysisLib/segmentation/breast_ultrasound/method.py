@@ -63,8 +63,8 @@ class BreastUltrasound(TwoEngineMethod):
         """
         check_picture(image, "A B-mode picture", "to find a lesion", _LEAST_SIZE)
         find = _by_network if self.uses_network else _by_classifiers
-        # The network was trained on pictures without a frame, and misses lesions in others.
-        start, field = cut_to_field(image, _LEAST_SIZE)
+        # The network was trained on pictures without a frame, and misses lesions in others; the classifiers do not.
+        start, field = cut_to_field(image, _LEAST_SIZE) if self.uses_network else ([0, 0], image)
         found, factor = find(field, self.certainty, progress)
         progress.step("Drawing smooth outlines", 0.9)
         labels = sitk.Image(image.GetSize(), sitk.sitkUInt8)
