@@ -29,7 +29,7 @@ from MedImageAnalysisLib.segmentation.breast_ultrasound.close_look import SIZE
 from train_breast_ultrasound_network import OUTLINERS, RECIPE, SEED, learned_from
 
 EPOCHS = 210
-MEMBERS = range(OUTLINERS)
+MEMBERS = OUTLINERS
 
 
 def member(pictures: Pictures, fold: np.ndarray, left: int, work: Path) -> CloseLook:

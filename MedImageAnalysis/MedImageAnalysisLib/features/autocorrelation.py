@@ -21,7 +21,7 @@ FAMILY = Family("autocorrelation", "Spatial autocorrelation")
 # of transformed rows are kept. Beyond these, rows are transformed again for the next block of columns.
 _CHUNK = 8
 _ROWS = 64
-_MEMORY = 60_000_000
+_MEMORY = 40_000_000
 
 
 def compute(region: Region) -> Values:
