@@ -161,6 +161,8 @@ def _draw_evidence(axes: Axes, recognition: Recognition) -> None:
     strength = view.pixels / max(float(np.abs(view.pixels).max()), 1e-12)
     colors = colormaps["RdBu_r"](0.5 + 0.35 * strength)
     colors[..., 3] = 0.6 * np.sqrt(np.abs(strength))
+    # The map may cover a part of the image only; the panel shows all of it.
+    axes.autoscale(False)
     axes.imshow(colors, extent=view.extent, interpolation="bilinear")
     top = max(recognition.categories, key=lambda row: row.probability)
     axes.set_title(f"Evidence: {top.category}", fontsize=12)

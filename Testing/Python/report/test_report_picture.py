@@ -1,10 +1,12 @@
 """The picture of an analysis: drawn for radiographs, volumes and what was not assessed, and never half-written."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from MedImageAnalysisLib.analysis import ImageInfo, MedicalImage
+from MedImageAnalysisLib.analysis import CategoryProbability, ImageInfo, MedicalImage, Recognition
 from MedImageAnalysisLib.errors import ExportError
 from MedImageAnalysisLib.phantom import chest_radiograph
 from MedImageAnalysisLib.pipeline import run
@@ -29,6 +31,20 @@ def test_a_radiograph_is_drawn(preset, output_folder):
     picture = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
     assert picture.shape[1] > 1000
     assert np.unique(picture).size > 50
+
+
+def test_a_map_over_a_part_of_the_image_leaves_the_rest_of_it_in_sight(tmp_path):
+    analysis = run(chest_radiograph(), load_preset("chest-xray"))
+    pixels = analysis.image.pixels
+    half = [pixels.GetWidth() // 2, pixels.GetHeight() // 2]
+    pictures = []
+    for start in ([0, 0], half):
+        nothing = 0 * sitk.Cast(sitk.RegionOfInterest(pixels, half, start), sitk.sitkFloat32)
+        row = CategoryProbability("a", 1.0, 0.9, 1.0, in_prediction_set=True)
+        said = Recognition("m", "1", "M", assessed=True, categories=(row,), evidence_map=nothing)
+        path = write_picture(replace(analysis, recognitions=(said,)), tmp_path / "picture.png")
+        pictures.append(sitk.GetArrayFromImage(sitk.ReadImage(str(path))))
+    np.testing.assert_array_equal(*pictures)
 
 
 def test_a_volume_is_drawn_by_one_slice(a_volume, tmp_path):
