@@ -62,16 +62,15 @@ class BreastUltrasound(TwoEngineMethod):
             If the network is asked for and onnx or onnxruntime is not installed.
         """
         check_picture(image, "A B-mode picture", "to find a lesion", _LEAST_SIZE)
-        find = _by_network if self.uses_network else _by_classifiers
-        # The network was trained on pictures without a frame, and misses lesions in others; the classifiers do not.
-        start, field = cut_to_field(image, _LEAST_SIZE) if self.uses_network else ([0, 0], image)
-        found, factor = find(field, self.certainty, progress)
+        if self.uses_network:
+            # It was trained on pictures without a frame, and misses lesions in others; the classifiers do not.
+            start, field = cut_to_field(image, _LEAST_SIZE)
+            found, factor = _by_network(field, self.certainty, progress)
+        else:
+            start, field = [0, 0], image
+            found, factor = _by_classifiers(field, self.certainty, progress)
         progress.step("Drawing smooth outlines", 0.9)
-        labels = sitk.Image(image.GetSize(), sitk.sitkUInt8)
-        labels.CopyInformation(image)
-        drawn = _labelmap(field, found, factor)
-        labels = sitk.Paste(labels, drawn, drawn.GetSize(), destinationIndex=start)
-        return Segmentation((labels,), (segment("breast-lesion", 1),))
+        return Segmentation((_labelmap(image, start, field, found, factor),), (segment("breast-lesion", 1),))
 
 
 # What both ways return: levels whose outline is at one half, each in its frame, and how many pixels of the image make
@@ -101,11 +100,15 @@ def _by_classifiers(image: sitk.Image, certainty: float, progress: Progress) -> 
     return [(outline.level, outline.frame) for outline in found], factor
 
 
-def _labelmap(image: sitk.Image, found: list[tuple[np.ndarray, Frame]], factor: int) -> sitk.Image:
-    """Return 1 inside the outlines, on the grid of `image`."""
+def _labelmap(
+    image: sitk.Image, start: list[int], field: sitk.Image, found: list[tuple[np.ndarray, Frame]], factor: int
+) -> sitk.Image:
+    """Return 1 inside the outlines on `field`, which begins at the index `start`, on the grid of `image`."""
     label = np.zeros((image.GetHeight(), image.GetWidth()), dtype=np.uint8)
+    x, y = start
+    inside = label[y : y + field.GetHeight(), x : x + field.GetWidth()]
     for level, frame in found:
-        label |= sitk.GetArrayFromImage(labels_on(image, (level,), frame, factor))
+        inside |= sitk.GetArrayFromImage(labels_on(field, (level,), frame, factor))
     result = sitk.GetImageFromArray(label)
     result.CopyInformation(image)
     return result
